@@ -1,0 +1,65 @@
+//! API keys: who calls, and what the caller may do. The secret value itself is never part of these types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::{ApiKeyId, Instant, Name, Permissions, Revision, TenantId};
+
+/// An API key without its value (FusionAuth: API Keys).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Names the key; not secret.
+    pub id: ApiKeyId,
+    /// Grows with each change.
+    pub revision: Revision,
+    /// Unique among API keys; required when the value is not retrievable.
+    pub name: Option<Name>,
+    /// `metaData.attributes`: free texts, `description` among them.
+    pub attributes: BTreeMap<String, String>,
+    /// What the key may call.
+    pub permissions: Permissions,
+    /// May manage other API keys. Set by bootstrap or the command line only, never over HTTP.
+    pub key_manager: bool,
+    /// The one tenant that the key is bound to; `None` is a global key.
+    pub tenant_id: Option<TenantId>,
+    /// Whether the value can be read again after creation.
+    pub retrievable: bool,
+    /// From this instant on the key is refused; `None`: never expires.
+    pub expiration_instant: Option<Instant>,
+    /// When the key was made.
+    pub insert_instant: Instant,
+    /// When the key was last changed.
+    pub last_update_instant: Instant,
+}
+
+impl ApiKey {
+    /// Whether the key is refused at `now`: the instant of expiration is the first at which it does not work.
+    #[must_use]
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.expiration_instant.is_some_and(|expiration| expiration <= now)
+    }
+}
+
+/// The keyed digest under which an API key is found. Says nothing about the key without the instance's digest key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKeyDigest([u8; 32]);
+
+impl ApiKeyDigest {
+    /// The digest with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKeyDigest(..)")
+    }
+}

@@ -1,0 +1,38 @@
+//! The vocabulary of Claviger: API keys, signing keys, tenants, permissions and what can be wrong with them.
+//!
+//! Nothing here does I/O, reads a clock, draws random bytes or knows JSON: every other crate of the workspace
+//! builds on these types, the embeddable `claviger-authz` among them. An [`ApiKey`] authenticates callers, a
+//! [`Key`] signs tokens; no public name says "key" alone where it could mean either.
+
+mod api_key;
+mod change;
+mod ids;
+mod instant;
+mod key;
+mod name;
+mod permission;
+mod scope;
+mod secret;
+mod tenant;
+mod violation;
+
+pub use api_key::{ApiKey, ApiKeyDigest};
+pub use change::{Actor, Change, ChangeContext, Revision};
+pub use ids::{ApiKeyId, InvalidId, KeyId, TenantId};
+pub use instant::Instant;
+pub use key::{
+    HashSize, Key, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Kid, RsaLength, SHADOW_KEYS, ShadowKey,
+    UnknownName,
+};
+pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError};
+pub use permission::{
+    EndpointPath, EndpointPermissions, InvalidPermission, MAXIMUM_ENDPOINT_LENGTH, Method, MethodSet,
+    Permissions,
+};
+pub use scope::TenantScope;
+pub use secret::{Sealed, SecretBytes, SecretText};
+pub use tenant::{
+    DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
+    KeptDocument, KeyReference, Tenant, TenantJwtConfiguration, TenantState,
+};
+pub use violation::{CODES, Code, Place, Violation, Violations, codes};

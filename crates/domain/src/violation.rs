@@ -1,0 +1,327 @@
+//! What can be wrong with a request: one table of codes, and lists of violations.
+//!
+//! A code is `[reason]` followed by the field's path, or `[Reason]` alone where it concerns the request as a whole
+//! (FusionAuth: Errors). `docs/API.md` is generated from [`CODES`].
+
+use std::borrow::Cow;
+
+/// Where a code shows up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Among `generalErrors`, or under a field where the path is known; the code itself carries no path.
+    Request,
+    /// Among `fieldErrors` under this path.
+    Field(&'static str),
+    /// Among `fieldErrors` under the path of the member that it concerns.
+    AnyField,
+}
+
+/// One entry of the table of codes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The part in brackets.
+    pub reason: &'static str,
+    /// Where it shows up.
+    pub place: Place,
+    /// The message, unless a violation has a better one.
+    pub message: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident = $reason:literal $place:expr, $message:literal;)*) => {
+        /// The codes by name.
+        pub mod codes {
+            use super::{Code, Place};
+            $(
+                #[doc = $message]
+                pub static $name: Code = Code { reason: $reason, place: $place, message: $message };
+            )*
+        }
+
+        /// Every code that Claviger answers with.
+        pub static CODES: &[&Code] = &[$(&codes::$name),*];
+    };
+}
+
+codes! {
+    AMBIGUOUS_CREDENTIALS = "ambiguousCredentials" Place::Request,
+        "The request carries more than one API key. Send exactly one.";
+    API_KEY_ATTRIBUTES_INVALID = "invalid" Place::Field("apiKey.metaData.attributes"),
+        "At most 64 attributes, names up to 191 and values up to 4096 characters, without NUL.";
+    API_KEY_EXPIRATION_INVALID = "invalid" Place::Field("apiKey.expirationInstant"),
+        "The instant must lie between 1970 and 9999, in milliseconds since the epoch.";
+    API_KEY_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("apiKeyId"),
+        "The id in the URL must be a UUID.";
+    API_KEY_ID_DUPLICATE = "duplicate" Place::Field("apiKeyId"),
+        "An API key with this id exists already.";
+    API_KEY_IP_ACL_INVALID = "invalid" Place::Field("apiKey.ipAccessControlListId"),
+        "There is no IP access control list with this id.";
+    API_KEY_KEY_BLANK = "blank" Place::Field("apiKey.key"),
+        "The value of the key must not be empty. Leave it out to have one generated.";
+    API_KEY_KEY_DUPLICATE = "duplicate" Place::Field("apiKey.key"),
+        "An API key with this value exists already.";
+    API_KEY_KEY_INVALID = "invalid" Place::Field("apiKey.key"),
+        "The value could never be presented: it has white space at an end, a control character, or the form of a generated key with a wrong checksum.";
+    API_KEY_KEY_MANAGER_NOT_ALLOWED = "notAllowed" Place::Field("apiKey.keyManager"),
+        "A key manager cannot be made through the API.";
+    API_KEY_KEY_TOO_LONG = "tooLong" Place::Field("apiKey.key"),
+        "The value of the key has more than 1024 bytes.";
+    API_KEY_MISSING = "missing" Place::Field("apiKey"),
+        "The body must hold the member apiKey.";
+    API_KEY_NAME_BLANK = "blank" Place::Field("apiKey.name"),
+        "A key whose value is not retrievable needs a name, and a name must not be blank.";
+    API_KEY_NAME_DUPLICATE = "duplicate" Place::Field("apiKey.name"),
+        "An API key with this name exists already.";
+    API_KEY_NAME_INVALID = "invalid" Place::Field("apiKey.name"),
+        "The name contains a control character.";
+    API_KEY_NAME_TOO_LONG = "tooLong" Place::Field("apiKey.name"),
+        "The name has more than 191 characters.";
+    API_KEY_NOT_COPIED = "notAllowed" Place::AnyField,
+        "A copy takes everything but the name from its source.";
+    API_KEY_PERMISSIONS_INVALID = "invalid" Place::Field("apiKey.permissions.endpoints"),
+        "An endpoint starts with '/' and has at most 512 bytes without white space; a method is one of GET, POST, PUT, PATCH, DELETE.";
+    API_KEY_PERMISSIONS_LIFTED = "invalid" Place::Field("apiKey.permissions.endpoints"),
+        "The patch removes the last endpoint. To lift every restriction say so with permissions null.";
+    API_KEY_PERMISSIONS_NOT_AUTHORIZED = "notAuthorized" Place::Field("apiKey.permissions.endpoints"),
+        "The permissions exceed those of the API key that makes this request.";
+    API_KEY_PERMISSIONS_TOO_MANY = "tooMany" Place::Field("apiKey.permissions.endpoints"),
+        "At most 1024 endpoints.";
+    API_KEY_RETRIEVABLE_NOT_ALLOWED = "notAllowed" Place::Field("apiKey.retrievable"),
+        "Whether the value is retrievable is decided when the key is made.";
+    API_KEY_TENANT_INVALID = "invalid" Place::Field("apiKey.tenantId"),
+        "There is no such tenant within reach of the API key that makes this request, or the key belongs to another tenant already.";
+    BODY_MISSING = "missing" Place::Request,
+        "The request needs a JSON body.";
+    BODY_TOO_LARGE = "tooLarge" Place::Request,
+        "The body has more than 1 MiB.";
+    CONTENT_TYPE_MISSING = "MissingContentType" Place::Request,
+        "The body needs the header Content-Type: application/json.";
+    CONTENT_TYPE_UNSUPPORTED = "UnsupportedContentType" Place::Request,
+        "The body must be of the type application/json.";
+    EXCEPTION = "Exception" Place::Request,
+        "An unexpected error. The log of the server has it under the request id in the header X-Request-Id.";
+    INVALID_JSON = "invalidJSON" Place::Request,
+        "The body is not the JSON that is expected here.";
+    INVALID_OPTION = "invalidOption" Place::AnyField,
+        "The value is not one of the options.";
+    INVALID_TENANT_ID = "InvalidTenantId" Place::Request,
+        "The header X-FusionAuth-TenantId names no tenant.";
+    KEY_ALGORITHM_INVALID = "invalid" Place::Field("key.algorithm"),
+        "The algorithm None is for imported secrets; it cannot be generated.";
+    KEY_ALGORITHM_MISSING = "missing" Place::Field("key.algorithm"),
+        "The algorithm is required.";
+    KEY_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("keyId"),
+        "The id in the URL must be a UUID.";
+    KEY_ID_DUPLICATE = "duplicate" Place::Field("keyId"),
+        "A key with this id exists already.";
+    KEY_ID_INVALID = "invalid" Place::Field("keyId"),
+        "The shadow keys can be neither changed nor deleted, and the id of all zeros makes no serial number.";
+    KEY_ID_IN_USE = "inUse" Place::Field("keyId"),
+        "The key is in use.";
+    KEY_ISSUER_INVALID = "invalid" Place::Field("key.issuer"),
+        "The issuer becomes the common name of a certificate: 1 to 64 characters, none of them a control character.";
+    KEY_KID_DUPLICATE = "duplicate" Place::Field("key.kid"),
+        "A key with this kid exists already.";
+    KEY_LENGTH_INVALID = "invalid" Place::Field("key.length"),
+        "The length must be 2048, 3072 or 4096 for RSA; for EC it may be left out, or is 256, 384 or 521 as the algorithm says.";
+    KEY_LENGTH_MISSING = "missing" Place::Field("key.length"),
+        "RSA keys need a length: 2048, 3072 or 4096.";
+    KEY_MISSING = "missing" Place::Field("key"),
+        "The body must hold the member key.";
+    KEY_NAME_BLANK = "blank" Place::Field("key.name"),
+        "The name is required.";
+    KEY_NAME_DUPLICATE = "duplicate" Place::Field("key.name"),
+        "A key with this name exists already.";
+    KEY_NAME_INVALID = "invalid" Place::Field("key.name"),
+        "The name contains a control character.";
+    KEY_NAME_TOO_LONG = "tooLong" Place::Field("key.name"),
+        "The name has more than 191 characters.";
+    RETRYABLE_CONFLICT = "retryableConflict" Place::Request,
+        "Somebody else changed the object at the same time. Try again.";
+    SOURCE_KEY_ID_INVALID = "invalid" Place::Field("sourceKeyId"),
+        "There is no API key with this id that could be copied.";
+    TENANT_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("tenantId"),
+        "The tenant's id must be a UUID.";
+    TENANT_ID_DUPLICATE = "duplicate" Place::Field("tenantId"),
+        "A tenant with this id exists already.";
+    TENANT_ID_NOT_ALLOWED = "notAllowed" Place::Field("tenantId"),
+        "The default tenant cannot be deleted.";
+    TENANT_ID_PENDING_DELETE = "pendingDelete" Place::Field("tenantId"),
+        "The tenant is being deleted.";
+    TENANT_ISSUER_INVALID = "invalid" Place::Field("tenant.issuer"),
+        "The issuer has 1 to 191 characters, none of them a control character.";
+    TENANT_KEY_INVALID = "invalid" Place::AnyField,
+        "There is no key with this id that can be used here.";
+    TENANT_LIFETIME_INVALID = "invalid" Place::AnyField,
+        "The lifetime must be a whole number from 1 to 2147483647.";
+    TENANT_MISSING = "missing" Place::Field("tenant"),
+        "The body must hold the member tenant.";
+    TENANT_NAME_BLANK = "blank" Place::Field("tenant.name"),
+        "The name is required.";
+    TENANT_NAME_DUPLICATE = "duplicate" Place::Field("tenant.name"),
+        "A tenant with this name exists already.";
+    TENANT_NAME_INVALID = "invalid" Place::Field("tenant.name"),
+        "The name contains a control character.";
+    TENANT_NAME_TOO_LONG = "tooLong" Place::Field("tenant.name"),
+        "The name has more than 191 characters.";
+    TENANT_NUL_CHARACTER = "invalid" Place::AnyField,
+        "The text contains the character U+0000.";
+    TENANT_SOURCE_NOT_SUPPORTED = "notSupported" Place::Field("sourceTenantId"),
+        "Copying a tenant is not possible in this version. Send the whole tenant.";
+    TENANT_VERIFICATION_KEYS_TOO_MANY = "tooMany" Place::AnyField,
+        "At most 64 keys.";
+    URL_INVALID = "invalidURL" Place::Request,
+        "The path of the request is ambiguous: it has an empty segment, a dot segment, a backslash, a ';' or a percent-encoding that is invalid or not needed.";
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    code: &'static Code,
+    field: Option<Cow<'static, str>>,
+    message: Cow<'static, str>,
+}
+
+impl Violation {
+    /// A violation at the place that the code itself names.
+    #[must_use]
+    pub fn new(code: &'static Code) -> Self {
+        let field = match code.place {
+            Place::Field(path) => Some(Cow::Borrowed(path)),
+            Place::Request | Place::AnyField => None,
+        };
+        Self { code, field, message: Cow::Borrowed(code.message) }
+    }
+
+    /// A violation at the member with this path.
+    #[must_use]
+    pub fn at(code: &'static Code, path: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(path.into()), ..Self::new(code) }
+    }
+
+    /// The same violation with another message. Messages never carry secrets.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
+    /// The path under which it stands among `fieldErrors`; `None` for `generalErrors`.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// The code, such as `[blank]apiKey.name` or `[InvalidTenantId]`.
+    #[must_use]
+    pub fn code(&self) -> String {
+        let path = match self.code.place {
+            Place::Request => "",
+            Place::Field(_) | Place::AnyField => self.field().unwrap_or(""),
+        };
+        format!("[{}]{path}", self.code.reason)
+    }
+
+    /// The entry of the table.
+    #[must_use]
+    pub const fn entry(&self) -> &'static Code {
+        self.code
+    }
+
+    /// The message for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// Everything that is wrong with one request, so that it is reported at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Nothing wrong so far.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a violation; the same one twice counts once.
+    pub fn push(&mut self, violation: Violation) {
+        if !self.0.contains(&violation) {
+            self.0.push(violation);
+        }
+    }
+
+    /// Adds a violation at the place that the code itself names.
+    pub fn add(&mut self, code: &'static Code) {
+        self.push(Violation::new(code));
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The violations in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Violation> {
+        self.0.iter()
+    }
+
+    /// `value` if nothing is wrong.
+    ///
+    /// # Errors
+    /// The violations, if there are any.
+    pub fn into_result<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl From<Violation> for Violations {
+    fn from(violation: Violation) -> Self {
+        Self(vec![violation])
+    }
+}
+
+impl From<&'static Code> for Violations {
+    fn from(code: &'static Code) -> Self {
+        Violation::new(code).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_written_as_documented() {
+        let blank = Violation::new(&codes::API_KEY_NAME_BLANK);
+        assert_eq!((blank.code().as_str(), blank.field()), ("[blank]apiKey.name", Some("apiKey.name")));
+        let general = Violation::new(&codes::INVALID_TENANT_ID);
+        assert_eq!((general.code().as_str(), general.field()), ("[InvalidTenantId]", None));
+        let json = Violation::at(&codes::INVALID_JSON, "apiKey.name");
+        assert_eq!((json.code().as_str(), json.field()), ("[invalidJSON]", Some("apiKey.name")));
+        let option = Violation::at(&codes::INVALID_OPTION, "key.algorithm");
+        assert_eq!(option.code(), "[invalidOption]key.algorithm");
+    }
+
+    #[test]
+    fn messages_end_with_a_full_stop_and_are_unique() {
+        let mut seen = HashSet::new();
+        for code in CODES {
+            assert!(code.message.ends_with('.'), "{code:?}");
+            assert!(seen.insert((code.reason, format!("{:?}", code.place), code.message)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_violation_counts_once() {
+        let mut violations = Violations::none();
+        violations.add(&codes::KEY_MISSING);
+        violations.add(&codes::KEY_MISSING);
+        assert_eq!(violations.iter().count(), 1);
+        assert!(violations.into_result(()).is_err());
+    }
+}

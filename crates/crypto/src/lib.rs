@@ -1,1 +1,31 @@
-//! crypto
+//! Cryptography for Claviger: random bytes, secrets sealed at rest, the values of API keys, and the keys and
+//! certificates that sign tokens.
+//!
+//! This crate is a facade: neither OpenSSL's types nor josekit's stand in a public signature. Whatever comes from
+//! outside is parsed by OpenSSL first; PEM armour is taken off by this crate itself, since OpenSSL's own PEM readers
+//! may ask for a pass phrase on the terminal.
+
+mod api_key;
+mod calendar;
+mod certificate;
+mod distinguished_name;
+mod error;
+mod generate;
+mod jwk;
+mod master_key;
+mod pem;
+mod random;
+mod seal;
+mod self_signed;
+
+pub use api_key::{ApiKeyDigester, ApiKeyFormat, ApiKeyShape, MAXIMUM_PREFIX_LENGTH};
+pub use certificate::{CertificateInformation, certificate_information};
+pub use error::CryptoError;
+pub use generate::{
+    GenerateRequest, GeneratedKey, PrivateMaterial, finish, generate, generate_material, random_hmac_kid,
+};
+pub use jwk::public_jwk;
+pub use master_key::MasterKey;
+pub use pem::MAXIMUM_PEM_LENGTH;
+pub use random::{RandomSource, SystemRandom, random_array};
+pub use seal::{MAXIMUM_PLAIN_LENGTH, SealedItem, Sealer};

@@ -164,14 +164,12 @@ codes! {
         "The name contains a control character.";
     TENANT_NAME_TOO_LONG = "tooLong" Place::Field("tenant.name"),
         "The name has more than 191 characters.";
-    TENANT_NUL_CHARACTER = "invalid" Place::AnyField,
-        "The text contains the character U+0000.";
     TENANT_SOURCE_NOT_SUPPORTED = "notSupported" Place::Field("sourceTenantId"),
         "Copying a tenant is not possible in this version. Send the whole tenant.";
     TENANT_VERIFICATION_KEYS_TOO_MANY = "tooMany" Place::AnyField,
         "At most 64 keys.";
-    URL_INVALID = "invalidURL" Place::Request,
-        "The path of the request is ambiguous: it has an empty segment, a dot segment, a backslash, a ';' or a percent-encoding that is invalid or not needed.";
+    UNAVAILABLE = "Unavailable" Place::Request,
+        "The server cannot answer this now. Try again later.";
 }
 
 /// One thing that is wrong with a request.

@@ -1,1 +1,27 @@
-//! http
+//! The HTTP server of Claviger: FusionAuth's API for API keys, keys and tenants over the crates that do the work.
+//!
+//! A request is routed by one table ([`ROUTES`]), passes the gate, which decides in memory, and only then reaches an
+//! operation, which works on one blocking thread with the store and the cryptography. `serve` owns the runtime: nothing of
+//! it shows in the public interface.
+
+mod answer;
+mod credential;
+mod dispatch;
+mod error;
+mod gate;
+mod handlers;
+mod openapi;
+mod ops;
+mod options;
+mod routes;
+mod server;
+mod state;
+mod wire;
+
+pub use handlers::FUSIONAUTH_VERSION;
+pub use openapi::openapi_document;
+pub use ops::instance::{CommandLineApiKey, InstanceError};
+pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};
+pub use routes::{Gives, Guard, Operation, ROUTES, Route, Takes};
+pub use server::{Ready, ServerError, Stop, create_api_key, serve};
+pub use state::{Clock, system_clock};

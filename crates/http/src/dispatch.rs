@@ -1,0 +1,277 @@
+//! From an HTTP request to an HTTP response: the one handler that actix knows.
+//!
+//! Routing uses the strict path parser of `claviger-authz`, the same that decisions use, so that router and rules cannot
+//! disagree about a path. The body is read only after the gate has let the caller through.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant as Stopwatch;
+
+use actix_web::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use actix_web::http::{Method as HttpMethod, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use claviger_authz::Path;
+use claviger_domain::Method;
+
+use crate::answer::{Answer, Body};
+use crate::credential::{self, Credential};
+use crate::error::ApiError;
+use crate::gate::{Caller, Refusal, TenantHeader, admit};
+use crate::handlers::{self, Input, handle};
+use crate::routes::{Found, Guard, Operation, ROUTES, Route, Takes, find};
+use crate::state::AppState;
+
+/// The largest body that is read, in bytes.
+pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers that only a proxy writes; with any of them a peer on loopback is not the caller itself.
+const FORWARDING: [HeaderName; 6] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("via"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Answers any request.
+pub(crate) async fn entry(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<Arc<AppState>>,
+) -> HttpResponse {
+    let stopwatch = Stopwatch::now();
+    let request_id = state.request_ids.next();
+    let outcome = respond(&request, payload, &state).await;
+    let answer = match &outcome {
+        Ok(answer) => answer.clone(),
+        Err(error) => error.answer(),
+    };
+    log(&request, &request_id, answer.status, &outcome, stopwatch);
+    response(&request, answer, &outcome, &request_id)
+}
+
+async fn respond(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &web::Data<Arc<AppState>>,
+) -> Result<Answer, ApiError> {
+    let method = method(request)?;
+    // A path that could be read in two ways is no path of ours.
+    let path = Path::parse(request.uri().path().as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
+    let (route, parameter) = match find(&path, method) {
+        Found::Route(route, parameter) => (route, parameter.map(str::to_owned)),
+        Found::OtherMethods => return Err(ApiError::MethodNotAllowed),
+        Found::Nothing => return Err(ApiError::NoSuchPath),
+    };
+    let caller = caller(request, state, route)?;
+    match route.operation {
+        Operation::RetrieveHealth => return Ok(handlers::health(state)),
+        Operation::RetrieveStatus => {
+            return handlers::status(state, caller.is_some() || is_local_operator(request, state));
+        }
+        _ => {}
+    }
+    let body = match route.takes {
+        Takes::Json(_) => read(request, payload).await?,
+        Takes::Nothing => Vec::new(),
+    };
+    let content_type =
+        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let state = Arc::clone(state);
+    let operation = route.operation;
+    web::block(move || handle(&state, operation, caller, Input { parameter, content_type, body }))
+        .await
+        .unwrap_or_else(|_| Err(ApiError::Internal("the operation panicked".to_owned())))
+}
+
+/// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with
+/// `X-HTTP-Method-Override: PATCH`. No other override is read. `None` is a known method that no route has.
+fn method(request: &HttpRequest) -> Result<Option<Method>, ApiError> {
+    let mut overrides = request.headers().get_all(METHOD_OVERRIDE);
+    let patch =
+        matches!((overrides.next(), overrides.next()), (Some(value), None) if value.as_bytes() == b"PATCH");
+    match *request.method() {
+        HttpMethod::GET | HttpMethod::HEAD => Ok(Some(Method::Get)),
+        HttpMethod::POST if patch => Ok(Some(Method::Patch)),
+        HttpMethod::POST => Ok(Some(Method::Post)),
+        HttpMethod::PUT => Ok(Some(Method::Put)),
+        HttpMethod::PATCH => Ok(Some(Method::Patch)),
+        HttpMethod::DELETE => Ok(Some(Method::Delete)),
+        HttpMethod::OPTIONS | HttpMethod::TRACE | HttpMethod::CONNECT => Ok(None),
+        _ => Err(ApiError::MethodNotImplemented),
+    }
+}
+
+fn caller(request: &HttpRequest, state: &AppState, route: &Route) -> Result<Option<Arc<Caller>>, ApiError> {
+    if route.guard == Guard::Public {
+        return Ok(None);
+    }
+    let headers = request.headers();
+    let credential = credential::parse(
+        headers.get_all(AUTHORIZATION).map(HeaderValue::as_bytes),
+        headers.get_all(X_API_KEY).map(HeaderValue::as_bytes),
+    )?;
+    if matches!(route.guard, Guard::Optional(_)) && credential == Credential::None {
+        return Ok(None);
+    }
+    let address = request.peer_addr().map(|address| address.ip().to_string());
+    admit(state, route.guard, route.method, credential, tenant_header(headers), address)
+        .map(|caller| Some(Arc::new(caller)))
+}
+
+fn tenant_header(headers: &HeaderMap) -> TenantHeader {
+    let mut values = headers.get_all(TENANT_ID);
+    match (values.next(), values.next()) {
+        (None, _) => TenantHeader::Absent,
+        (Some(value), None) => value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .map_or(TenantHeader::Malformed, TenantHeader::Tenant),
+        (Some(_), Some(_)) => TenantHeader::Malformed,
+    }
+}
+
+/// The loopback bypass: a setting, the peer's own address, and no sign of a proxy.
+fn is_local_operator(request: &HttpRequest, state: &AppState) -> bool {
+    state.local_metrics
+        && request.peer_addr().as_ref().map(SocketAddr::ip).is_some_and(|ip| ip.to_canonical().is_loopback())
+        && !FORWARDING.iter().any(|name| request.headers().contains_key(name))
+}
+
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAXIMUM_BODY as u64) {
+        return Err(ApiError::TooLarge);
+    }
+    match payload.to_bytes_limited(MAXIMUM_BODY).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(_)) => Err(ApiError::BodyCut),
+        Err(_) => Err(ApiError::TooLarge),
+    }
+}
+
+fn response(
+    request: &HttpRequest,
+    answer: Answer,
+    outcome: &Result<Answer, ApiError>,
+    request_id: &str,
+) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((REQUEST_ID, request_id));
+    if answer.cache_seconds > 0 {
+        response.insert_header((CACHE_CONTROL, format!("public, max-age={}", answer.cache_seconds)));
+    } else {
+        response.insert_header((CACHE_CONTROL, "no-store"));
+    }
+    match outcome {
+        Err(ApiError::MethodNotAllowed) => {
+            response.insert_header((ALLOW, allowed_methods(request)));
+        }
+        // What is left of a body that was not read: the connection cannot be used again.
+        Err(ApiError::TooLarge | ApiError::BodyCut) => {
+            response.force_close();
+        }
+        _ => {}
+    }
+    match answer.body {
+        Body::Empty => response.finish(),
+        Body::Json(document) => response.content_type("application/json;charset=UTF-8").body(document),
+        Body::SharedJson(document) => {
+            response.content_type("application/json;charset=UTF-8").body(document.to_string())
+        }
+    }
+}
+
+/// The methods of the path, for `Allow` (RFC 9110, section 15.5.6).
+fn allowed_methods(request: &HttpRequest) -> String {
+    let Ok(path) = Path::parse(request.uri().path().as_bytes()) else { return String::new() };
+    let methods =
+        Method::ALL.into_iter().filter(|method| matches!(find(&path, Some(*method)), Found::Route(..)));
+    let mut names: Vec<_> = methods.map(Method::as_str).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.join(", ")
+}
+
+/// One line per request that matters: faults as errors, refusals and changes as information, the rest for debugging. A
+/// line per allowed check would cost as much as the check.
+fn log(
+    request: &HttpRequest,
+    request_id: &str,
+    status: u16,
+    outcome: &Result<Answer, ApiError>,
+    stopwatch: Stopwatch,
+) {
+    let method = request.method().as_str();
+    let path = loggable(request.uri().path());
+    let path = path.as_str();
+    let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let peer = request.peer_addr().map(|address| address.to_string());
+    let peer = peer.as_deref().unwrap_or("-");
+    match outcome {
+        Err(ApiError::Internal(reason)) => {
+            tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
+        }
+        Err(ApiError::Unavailable(source)) => {
+            let reason = source
+                .as_ref()
+                .map_or_else(|| "this node does not hold the database".to_owned(), ToString::to_string);
+            tracing::error!(request_id, method, path, status, duration_us, reason, "database unavailable");
+        }
+        Err(ApiError::Busy(what)) => {
+            tracing::warn!(request_id, method, path, status, duration_us, what, "too busy");
+        }
+        Err(ApiError::Refused(refusal)) => log_refusal(request_id, method, path, status, peer, *refusal),
+        Ok(_) if !request.method().is_safe() => {
+            tracing::info!(request_id, method, path, status, duration_us, peer, "changed");
+        }
+        Ok(_) | Err(_) => tracing::debug!(request_id, method, path, status, duration_us, peer, "answered"),
+    }
+}
+
+fn log_refusal(request_id: &str, method: &str, path: &str, status: u16, peer: &str, refusal: Refusal) {
+    let reason = refusal.to_string();
+    let api_key_id = refusal.api_key_id().map(|id| id.to_string());
+    let api_key_id = api_key_id.as_deref().unwrap_or("-");
+    tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
+}
+
+/// A path as it may stand in the log. Somebody who puts an API key into the path by mistake must not find it there, so
+/// only segments that routes know or that are ids are shown.
+fn loggable(path: &str) -> String {
+    let known = |segment: &str| {
+        segment.is_empty()
+            || segment.parse::<claviger_domain::KeyId>().is_ok()
+            || ROUTES.iter().any(|route| route.template.split('/').any(|literal| literal == segment))
+    };
+    let segments: Vec<_> =
+        path.split('/').take(16).map(|segment| if known(segment) { segment } else { "*" }).collect();
+    segments.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_shows_no_unknown_segment() {
+        assert_eq!(loggable("/api/key/generate/"), "/api/key/generate/");
+        assert_eq!(
+            loggable("/api/key/780e1d5b-ee3b-43b2-aec8-db99b99adc4e"),
+            "/api/key/780e1d5b-ee3b-43b2-aec8-db99b99adc4e"
+        );
+        assert_eq!(loggable("/api/api-key/clv_secret"), "/api/api-key/*");
+    }
+}

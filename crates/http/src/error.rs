@@ -1,0 +1,144 @@
+//! The one place where errors become status and body.
+
+use claviger_crypto::CryptoError;
+use claviger_domain::{Code, Violation, Violations, codes};
+use claviger_storage::{Entity, Field, StorageError, TxError};
+
+use crate::answer::Answer;
+use crate::gate::Refusal;
+use crate::wire::errors::Errors;
+use crate::wire::render;
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// Something in the request is wrong.
+    #[error("the request is invalid")]
+    Invalid(Violations),
+    /// Two requests changed the same object, and retrying did not help.
+    #[error("conflicting changes")]
+    Conflict,
+    /// No such object, as far as this caller can tell.
+    #[error("not found")]
+    NotFound,
+    /// No such path.
+    #[error("no such path")]
+    NoSuchPath,
+    /// The path exists, but not with this method.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// A method that no path knows.
+    #[error("method not implemented")]
+    MethodNotImplemented,
+    /// Not authenticated or not authorized; outside, both look the same.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The body is larger than is read.
+    #[error("body too large")]
+    TooLarge,
+    /// The client went away before its body was complete.
+    #[error("the body ended early")]
+    BodyCut,
+    /// Too much work waits already.
+    #[error("too busy: {0}")]
+    Busy(&'static str),
+    /// The database, or this node's hold of it, is away.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Option<StorageError>),
+    /// Our bug, or a broken database.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl ApiError {
+    /// The status and body for this error.
+    pub(crate) fn answer(&self) -> Answer {
+        match self {
+            Self::Invalid(violations) => errors(400, violations),
+            Self::Conflict => errors(409, &Violations::from(&codes::RETRYABLE_CONFLICT)),
+            Self::NotFound | Self::NoSuchPath => Answer::empty(404),
+            Self::MethodNotAllowed => Answer::empty(405),
+            Self::MethodNotImplemented => Answer::empty(501),
+            Self::Refused(_) => Answer::empty(401),
+            Self::TooLarge => errors(413, &Violations::from(&codes::BODY_TOO_LARGE)),
+            Self::BodyCut => errors(400, &Violations::from(&codes::INVALID_JSON)),
+            Self::Busy(_) | Self::Unavailable(_) => errors(503, &Violations::from(&codes::UNAVAILABLE)),
+            Self::Internal(_) => errors(500, &Violations::from(&codes::EXCEPTION)),
+        }
+    }
+}
+
+fn errors(status: u16, violations: &Violations) -> Answer {
+    match render(&Errors::from(violations)) {
+        Ok(body) => Answer::json(status, body),
+        Err(_) => Answer::empty(status),
+    }
+}
+
+impl From<Violations> for ApiError {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<Violation> for ApiError {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(violation.into())
+    }
+}
+
+impl From<&'static Code> for ApiError {
+    fn from(code: &'static Code) -> Self {
+        Self::Invalid(code.into())
+    }
+}
+
+impl From<CryptoError> for ApiError {
+    fn from(error: CryptoError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Conflict { entity, field } => match conflict_code(entity, field) {
+                Some(code) => code.into(),
+                None => Self::Internal(format!("unexpected conflict: {entity:?} {field:?}")),
+            },
+            StorageError::MissingReference(Entity::Tenant) => (&codes::API_KEY_TENANT_INVALID).into(),
+            StorageError::InUse(Entity::Key) => (&codes::KEY_ID_IN_USE).into(),
+            // A key that a tenant names was there when it was checked, and is gone now.
+            StorageError::MissingReference(Entity::Key) | StorageError::InUse(_) | StorageError::Stale => {
+                Self::Conflict
+            }
+            StorageError::Busy => Self::Busy("the database"),
+            StorageError::Unavailable | StorageError::Locked => Self::Unavailable(Some(error)),
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<TxError<Self>> for ApiError {
+    fn from(error: TxError<Self>) -> Self {
+        match error {
+            TxError::Storage(error) => error.into(),
+            TxError::Abort(error) => error,
+        }
+    }
+}
+
+/// The code that answers a value which must be unique and is taken.
+fn conflict_code(entity: Entity, field: Field) -> Option<&'static Code> {
+    Some(match (entity, field) {
+        (Entity::ApiKey, Field::Id) => &codes::API_KEY_ID_DUPLICATE,
+        (Entity::ApiKey, Field::Name) => &codes::API_KEY_NAME_DUPLICATE,
+        (Entity::ApiKey, Field::Digest) => &codes::API_KEY_KEY_DUPLICATE,
+        (Entity::Key, Field::Id) => &codes::KEY_ID_DUPLICATE,
+        (Entity::Key, Field::Name) => &codes::KEY_NAME_DUPLICATE,
+        (Entity::Key, Field::Kid) => &codes::KEY_KID_DUPLICATE,
+        (Entity::Tenant, Field::Id) => &codes::TENANT_ID_DUPLICATE,
+        (Entity::Tenant, Field::Name) => &codes::TENANT_NAME_DUPLICATE,
+        _ => return None,
+    })
+}

@@ -1,0 +1,213 @@
+//! From a request that passed the gate to its answer: parameters and body in, one operation, JSON out.
+//!
+//! All of it runs on a blocking thread, in one call. The match over [`Operation`] is exhaustive: a route without a
+//! handler does not compile.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use claviger_domain::{ApiKeyId, Code, KeyId, TenantId, Violations, codes};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::answer::{Answer, Body};
+use crate::error::ApiError;
+use crate::gate::{Caller, Refusal};
+use crate::ops;
+use crate::routes::Operation;
+use crate::state::AppState;
+use crate::wire;
+use crate::wire::json::parse_object;
+
+/// The level of FusionAuth's API that Claviger answers.
+pub const FUSIONAUTH_VERSION: &str = "1.69.0";
+
+/// Seconds for which caches may keep the key set: a new key is seen after this time at the latest.
+const JWKS_CACHE_SECONDS: u32 = 60;
+
+/// What a request brings along, besides its caller.
+pub(crate) struct Input {
+    /// The one path parameter.
+    pub(crate) parameter: Option<String>,
+    /// The value of `Content-Type`.
+    pub(crate) content_type: Option<String>,
+    /// The whole body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Runs one operation. `caller` is there for every route that the gate guards.
+pub(crate) fn handle(
+    state: &AppState,
+    operation: Operation,
+    caller: Option<Arc<Caller>>,
+    input: Input,
+) -> Result<Answer, ApiError> {
+    let known = caller.as_ref().ok_or(ApiError::Refused(Refusal::NoCredential));
+    match operation {
+        Operation::CreateApiKey => {
+            let caller = known?;
+            let id = input.optional_id(&codes::API_KEY_ID_COULD_NOT_CONVERT);
+            let command = input.document().and_then(|document| wire::api_key::create(document, None));
+            let (id, mut command) = both(id, command)?;
+            match &mut command {
+                ops::api_key::NewApiKey::Create(command) => command.id = id,
+                ops::api_key::NewApiKey::Copy(command) => command.id = id,
+            }
+            shown_api_key(&ops::api_key::create(state, caller, command)?)
+        }
+        Operation::RetrieveApiKey => {
+            shown_api_key(&ops::api_key::retrieve(state, known?, input.api_key_id()?)?)
+        }
+        Operation::UpdateApiKey => {
+            let fields = input.document().and_then(wire::api_key::replace);
+            let (id, fields) = both(input.api_key_id(), fields)?;
+            shown_api_key(&ops::api_key::update(state, known?, id, move |_| Ok(fields.clone()))?)
+        }
+        Operation::PatchApiKey => {
+            let (id, patch) = both(input.api_key_id(), input.document())?;
+            let compute = move |stored: &_| wire::api_key::patched(stored, &patch);
+            shown_api_key(&ops::api_key::update(state, known?, id, compute)?)
+        }
+        Operation::DeleteApiKey => {
+            ops::api_key::delete(state, known?, input.api_key_id()?)?;
+            Ok(Answer::empty(200))
+        }
+        Operation::RetrieveKeys => {
+            json_answer(&wire::key::KeysResponse::from(ops::key::retrieve_all(state, known?)?))
+        }
+        Operation::RetrieveKey => {
+            json_answer(&wire::key::KeyResponse::from(ops::key::retrieve(state, known?, input.key_id()?)?))
+        }
+        Operation::GenerateKey => {
+            let id = input.optional_id(&codes::KEY_ID_COULD_NOT_CONVERT);
+            let command = input.document().and_then(|document| wire::key::generate(document, None));
+            let (id, command) = both(id, command)?;
+            let command = ops::key::GenerateKey { id, ..command };
+            json_answer(&wire::key::KeyResponse::from(ops::key::generate(state, known?, command)?))
+        }
+        Operation::UpdateKey => {
+            let (id, name) = both(input.key_id(), input.document().and_then(wire::key::rename))?;
+            json_answer(&wire::key::KeyResponse::from(ops::key::rename(state, known?, id, name)?))
+        }
+        Operation::DeleteKey => {
+            ops::key::delete(state, known?, input.key_id()?)?;
+            Ok(Answer::empty(200))
+        }
+        Operation::CreateTenant => {
+            let id = input.optional_id(&codes::TENANT_ID_COULD_NOT_CONVERT);
+            let (id, fields) = both(id, input.document().and_then(wire::tenant::fields))?;
+            json_answer(&wire::tenant::response(&ops::tenant::create(state, known?, id, fields)?))
+        }
+        Operation::RetrieveTenants => {
+            json_answer(&wire::tenant::list_response(&ops::tenant::retrieve_all(state, known?)?))
+        }
+        Operation::RetrieveTenant => {
+            json_answer(&wire::tenant::response(&ops::tenant::retrieve(state, known?, input.tenant_id()?)?))
+        }
+        Operation::UpdateTenant => {
+            let (id, fields) = both(input.tenant_id(), input.document().and_then(wire::tenant::fields))?;
+            json_answer(&wire::tenant::response(&ops::tenant::update(state, known?, id, fields)?))
+        }
+        Operation::DeleteTenant => {
+            ops::tenant::delete(state, known?, input.tenant_id()?)?;
+            Ok(Answer::empty(200))
+        }
+        Operation::RetrieveJsonWebKeySet => Ok(Answer {
+            status: 200,
+            body: Body::SharedJson(ops::key::json_web_key_set(state)?),
+            cache_seconds: JWKS_CACHE_SECONDS,
+        }),
+        Operation::RetrieveVersion => {
+            known.and_then(|_| json_answer(&json!({"version": FUSIONAUTH_VERSION})))
+        }
+        Operation::RetrieveHealth => Ok(health(state)),
+        Operation::RetrieveStatus => status(state, caller.is_some()),
+    }
+}
+
+/// Whether a load balancer should send requests here.
+pub(crate) fn health(state: &AppState) -> Answer {
+    Answer::empty(if state.database_up() && state.serves() { 200 } else { 500 })
+}
+
+/// 200, or FusionAuth's 452 while the database is away. `full` adds what only operators should see.
+pub(crate) fn status(state: &AppState, full: bool) -> Result<Answer, ApiError> {
+    let up = state.database_up() && state.serves();
+    let health = if up { "Ok" } else { "DatabaseUnavailable" };
+    let document = if full {
+        let keyring = &state.keyring;
+        json!({
+            "claviger": {"startInstant": state.started.epoch_millis(), "version": env!("CARGO_PKG_VERSION")},
+            "database": {"connected": up, "engine": state.engine},
+            "keyring": {"apiKeys": keyring.len(), "permissionSets": keyring.permission_sets()},
+            "status": health,
+            "version": FUSIONAUTH_VERSION,
+        })
+    } else {
+        json!({"status": health})
+    };
+    let mut answer = json_answer(&document)?;
+    answer.status = if up { 200 } else { 452 };
+    Ok(answer)
+}
+
+impl Input {
+    /// The body as a JSON object.
+    fn document(&self) -> Result<Map<String, Value>, Violations> {
+        if self.body.is_empty() {
+            return Err(Violations::from(&codes::BODY_MISSING));
+        }
+        let Some(content_type) = &self.content_type else {
+            return Err(Violations::from(&codes::CONTENT_TYPE_MISSING));
+        };
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(Violations::from(&codes::CONTENT_TYPE_UNSUPPORTED));
+        }
+        parse_object(&self.body)
+    }
+
+    fn optional_id<T: FromStr>(&self, code: &'static Code) -> Result<Option<T>, Violations> {
+        self.parameter.as_deref().map(|text| text.parse().map_err(|_| Violations::from(code))).transpose()
+    }
+
+    fn id<T: FromStr>(&self, code: &'static Code) -> Result<T, Violations> {
+        self.optional_id(code)?.ok_or_else(|| Violations::from(code))
+    }
+
+    fn api_key_id(&self) -> Result<ApiKeyId, Violations> {
+        self.id(&codes::API_KEY_ID_COULD_NOT_CONVERT)
+    }
+
+    fn key_id(&self) -> Result<KeyId, Violations> {
+        self.id(&codes::KEY_ID_COULD_NOT_CONVERT)
+    }
+
+    fn tenant_id(&self) -> Result<TenantId, Violations> {
+        self.id(&codes::TENANT_ID_COULD_NOT_CONVERT)
+    }
+}
+
+/// Both values, or everything that is wrong with either.
+fn both<A, B>(a: Result<A, Violations>, b: Result<B, Violations>) -> Result<(A, B), Violations> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(violations), Ok(_)) | (Ok(_), Err(violations)) => Err(violations),
+        (Err(mut violations), Err(more)) => {
+            for violation in more.iter() {
+                violations.push(violation.clone());
+            }
+            Err(violations)
+        }
+    }
+}
+
+fn json_answer<T: Serialize>(document: &T) -> Result<Answer, ApiError> {
+    let text = wire::render(document)
+        .map_err(|error| ApiError::Internal(format!("cannot render the answer: {error}")))?;
+    Ok(Answer::json(200, text))
+}
+
+fn shown_api_key((api_key, value): &ops::api_key::ShownApiKey) -> Result<Answer, ApiError> {
+    json_answer(&wire::api_key::ApiKeyResponse::new(api_key, value.as_ref()))
+}

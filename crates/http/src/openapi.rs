@@ -1,0 +1,185 @@
+//! The OpenAPI document, made from the table of routes and the schemas beside the JSON shapes.
+
+use claviger_domain::Method;
+use serde_json::{Map, Value, json};
+
+use crate::handlers::FUSIONAUTH_VERSION;
+use crate::routes::{Gives, Guard, ROUTES, Route, Takes};
+use crate::wire;
+use crate::wire::json::sorted;
+
+/// The OpenAPI 3.1 document of everything that is served, members in alphabetical order.
+#[must_use]
+pub fn openapi_document() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.template).or_insert_with(|| json!({}));
+        if let Some(methods) = path.as_object_mut() {
+            methods.insert(route.method.as_str().to_ascii_lowercase(), operation(route));
+        }
+    }
+    sorted(json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Claviger",
+            "description": format!("API keys, signing keys and tenants, as FusionAuth {FUSIONAUTH_VERSION} answers."),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "paths": paths,
+        "components": {"schemas": schemas(), "securitySchemes": {
+            "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization",
+                "description": "The value of an API key, without a scheme word."},
+        }},
+    }))
+}
+
+fn operation(route: &Route) -> Value {
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.summary,
+        "responses": responses(route),
+        "security": match route.guard {
+            Guard::Public => json!([]),
+            Guard::Optional(_) => json!([{}, {"ApiKey": []}]),
+            Guard::Endpoint(_) | Guard::KeyManager => json!([{"ApiKey": []}]),
+        },
+    });
+    let mut parameters = Vec::new();
+    if let Some(name) =
+        route.template.split('/').find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    {
+        parameters.push(json!({"name": name, "in": "path", "required": true,
+            "schema": {"type": "string", "format": "uuid"}}));
+    }
+    if route.guard == Guard::KeyManager || takes_tenant(route) {
+        parameters.push(json!({"name": "X-FusionAuth-TenantId", "in": "header", "required": false,
+            "schema": {"type": "string", "format": "uuid"}}));
+    }
+    if let Some(members) = operation.as_object_mut() {
+        if !parameters.is_empty() {
+            members.insert("parameters".to_owned(), parameters.into());
+        }
+        if let Takes::Json(schema) = route.takes {
+            members.insert("requestBody".to_owned(), json!({"required": true, "content": content(schema)}));
+        }
+        if let Guard::Endpoint(endpoint) | Guard::Optional(endpoint) = route.guard {
+            members.insert("x-permission".to_owned(), json!(format!("{} {endpoint}", route.method)));
+        }
+    }
+    operation
+}
+
+fn takes_tenant(route: &Route) -> bool {
+    let Guard::Endpoint(path) = route.guard else { return false };
+    claviger_authz::Endpoint::find(path)
+        .is_some_and(|endpoint| endpoint.scope() == claviger_authz::EndpointScope::Tenant)
+}
+
+/// Two routes of one operation differ by their parameter.
+fn operation_id(route: &Route) -> String {
+    let name = format!("{:?}", route.operation);
+    let with_id = route.method == Method::Post && route.template.ends_with('}');
+    let mut characters = name.chars();
+    let first = characters.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(characters).chain(if with_id { "WithId".chars() } else { "".chars() }).collect()
+}
+
+fn content(schema: &str) -> Value {
+    json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}})
+}
+
+fn responses(route: &Route) -> Value {
+    let mut responses = Map::new();
+    responses.insert(
+        "200".to_owned(),
+        match route.gives {
+            Gives::Json(schema) => json!({"description": "Done", "content": content(schema)}),
+            Gives::Nothing => json!({"description": "Done"}),
+        },
+    );
+    let mut add = |status: &str, description: &str, errors: bool| {
+        let mut response = json!({"description": description});
+        if errors && let Some(members) = response.as_object_mut() {
+            members.insert("content".to_owned(), content("Errors"));
+        }
+        responses.insert(status.to_owned(), response);
+    };
+    let has_id = route.template.contains('{');
+    if has_id || matches!(route.takes, Takes::Json(_)) {
+        add("400", "The request is invalid", true);
+    }
+    match route.guard {
+        Guard::Public => {}
+        Guard::Endpoint(_) | Guard::Optional(_) | Guard::KeyManager => {
+            add("401", "Not authenticated or not authorized", false);
+        }
+    }
+    if has_id && route.method != Method::Post {
+        add("404", "No such object within reach", false);
+    }
+    if matches!(route.takes, Takes::Json(_)) {
+        add("409", "Somebody else changed the object at the same time; try again", true);
+        add("413", "The body has more than 1 MiB", true);
+    }
+    if route.operation == crate::routes::Operation::RetrieveStatus {
+        add("452", "The database is away", false);
+    }
+    if route.operation == crate::routes::Operation::RetrieveHealth {
+        add("500", "The server cannot do its work", false);
+    } else {
+        add("503", "Not possible right now", true);
+    }
+    Value::Object(responses)
+}
+
+fn schemas() -> Map<String, Value> {
+    let error =
+        json!({"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}});
+    let own = json!({
+        "Error": error,
+        "Errors": {"type": "object", "properties": {
+            "fieldErrors": {"type": "object", "additionalProperties":
+                {"type": "array", "items": {"$ref": "#/components/schemas/Error"}}},
+            "generalErrors": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},
+        }},
+        "JsonWebKeySet": {"type": "object", "properties": {"keys": {"type": "array", "items": {"type": "object"}}}},
+        "Status": {"type": "object", "properties": {"status": {"type": "string"}, "version": {"type": "string"}}},
+        "Version": {"type": "object", "properties": {"version": {"type": "string"}}},
+    });
+    [own, wire::api_key::schemas(), wire::key::schemas(), wire::tenant::schemas()]
+        .into_iter()
+        .filter_map(|schemas| match schemas {
+            Value::Object(schemas) => Some(schemas),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reference_resolves_and_every_id_is_unique() {
+        let document = openapi_document();
+        let mut ids = HashSet::new();
+        for operation in document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values())
+        {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()));
+        }
+        assert_eq!(ids.len(), ROUTES.len());
+        let text = document.to_string();
+        for reference in text.split("\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+}

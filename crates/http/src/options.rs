@@ -1,0 +1,86 @@
+//! What a server is told when it starts.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use claviger_crypto::MasterKey;
+use claviger_domain::SecretText;
+use claviger_storage::StoreOptions;
+
+use crate::state::Clock;
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// A TCP address; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A Unix socket, written `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// A text that is no [`ListenAddress`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an address with a port, such as 127.0.0.1:9011 or [::1]:9011, or unix:/path")]
+pub struct InvalidListenAddress;
+
+impl FromStr for ListenAddress {
+    type Err = InvalidListenAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidListenAddress> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err(InvalidListenAddress),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => text.parse().map(Self::Tcp).map_err(|_| InvalidListenAddress),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Everything that a server needs to know.
+pub struct ServerOptions {
+    /// Where to listen.
+    pub listen: ListenAddress,
+    /// The database.
+    pub store: StoreOptions,
+    /// Opens what is sealed in the database.
+    pub master_key: MasterKey,
+    /// The value of the first key manager, for an instance without API keys.
+    pub bootstrap_api_key: Option<SecretText>,
+    /// What generated API keys start with.
+    pub api_key_prefix: String,
+    /// Whether to run migrations that are due.
+    pub migrate: bool,
+    /// Whether a caller on loopback sees the full `/api/status`.
+    pub local_metrics: bool,
+    /// How long running requests may take to finish when the server stops.
+    pub shutdown_grace: Duration,
+    /// Threads that accept and parse requests.
+    pub workers: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_addresses() {
+        assert_eq!("127.0.0.1:9011".parse(), Ok(ListenAddress::Tcp(([127, 0, 0, 1], 9011).into())));
+        assert_eq!("unix:/run/c.sock".parse(), Ok(ListenAddress::Unix("/run/c.sock".into())));
+        for bad in ["", "9011", "localhost", "localhost:9011", "unix:", "127.0.0.1", "127.0.0.1:65536"] {
+            assert_eq!(bad.parse::<ListenAddress>(), Err(InvalidListenAddress), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The one table of routes. It routes requests, feeds the gate, makes `docs/API.md` and the OpenAPI document, and drives
+//! the authorization matrix of the tests.
+
+use claviger_authz::{Endpoint, Path};
+use claviger_domain::Method;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Anybody.
+    Public,
+    /// API keys that are granted this endpoint of the catalogue.
+    Endpoint(&'static str),
+    /// Anybody; API keys that are granted this endpoint see more.
+    Optional(&'static str),
+    /// API keys that manage others.
+    KeyManager,
+}
+
+/// What a route does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table says what each one does")]
+pub enum Operation {
+    CreateApiKey,
+    RetrieveApiKey,
+    UpdateApiKey,
+    PatchApiKey,
+    DeleteApiKey,
+    RetrieveKeys,
+    RetrieveKey,
+    GenerateKey,
+    UpdateKey,
+    DeleteKey,
+    CreateTenant,
+    RetrieveTenants,
+    RetrieveTenant,
+    UpdateTenant,
+    DeleteTenant,
+    RetrieveJsonWebKeySet,
+    RetrieveStatus,
+    RetrieveHealth,
+    RetrieveVersion,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// No body; one that is sent is not read.
+    Nothing,
+    /// A JSON document of this schema.
+    Json(&'static str),
+}
+
+/// What an answer carries when all went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// Nothing.
+    Nothing,
+    /// A JSON document of this schema.
+    Json(&'static str),
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment.
+    pub template: &'static str,
+    /// Who may call it.
+    pub guard: Guard,
+    /// What it does.
+    pub operation: Operation,
+    /// The body of the request.
+    pub takes: Takes,
+    /// The body of the answer.
+    pub gives: Gives,
+    /// A line for people.
+    pub summary: &'static str,
+}
+
+const fn route(
+    method: Method,
+    template: &'static str,
+    guard: Guard,
+    operation: Operation,
+    takes: Takes,
+    gives: Gives,
+    summary: &'static str,
+) -> Route {
+    Route { method, template, guard, operation, takes, gives, summary }
+}
+
+const API_KEY: Takes = Takes::Json("ApiKeyRequest");
+const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");
+const KEY: Takes = Takes::Json("KeyRequest");
+const ONE_KEY: Gives = Gives::Json("KeyResponse");
+const TENANT: Takes = Takes::Json("TenantRequest");
+const ONE_TENANT: Gives = Gives::Json("TenantResponse");
+
+/// Every route.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "Create an API key, or copy one"),
+    route(Method::Post, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "The same with an id of your choice"),
+    route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveApiKey, Takes::Nothing, ONE_API_KEY, "Retrieve an API key"),
+    route(Method::Put, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::UpdateApiKey, API_KEY, ONE_API_KEY, "Replace an API key"),
+    route(Method::Patch, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::PatchApiKey, API_KEY, ONE_API_KEY, "Change some members of an API key"),
+    route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key"),
+    route(Method::Get, "/api/key", Guard::Endpoint("/api/key"), Operation::RetrieveKeys, Takes::Nothing, Gives::Json("KeysResponse"), "Retrieve every key"),
+    route(Method::Get, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::RetrieveKey, Takes::Nothing, ONE_KEY, "Retrieve a key"),
+    route(Method::Put, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::UpdateKey, KEY, ONE_KEY, "Rename a key"),
+    route(Method::Delete, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::DeleteKey, Takes::Nothing, Gives::Nothing, "Delete a key that is not in use"),
+    route(Method::Post, "/api/key/generate", Guard::Endpoint("/api/key/generate"), Operation::GenerateKey, KEY, ONE_KEY, "Generate a key"),
+    route(Method::Post, "/api/key/generate/{keyId}", Guard::Endpoint("/api/key/generate"), Operation::GenerateKey, KEY, ONE_KEY, "The same with an id of your choice"),
+    route(Method::Get, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenants, Takes::Nothing, Gives::Json("TenantsResponse"), "Retrieve every tenant within reach"),
+    route(Method::Post, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "Create a tenant"),
+    route(Method::Post, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "The same with an id of your choice"),
+    route(Method::Get, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenant, Takes::Nothing, ONE_TENANT, "Retrieve a tenant"),
+    route(Method::Put, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::UpdateTenant, TENANT, ONE_TENANT, "Replace a tenant"),
+    route(Method::Delete, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::DeleteTenant, Takes::Nothing, Gives::Nothing, "Delete a tenant with its API keys"),
+    route(Method::Get, "/.well-known/jwks.json", Guard::Public, Operation::RetrieveJsonWebKeySet, Takes::Nothing, Gives::Json("JsonWebKeySet"), "The public halves of all keys"),
+    route(Method::Get, "/api/status", Guard::Optional("/api/status"), Operation::RetrieveStatus, Takes::Nothing, Gives::Json("Status"), "The state of the server; more of it for an API key"),
+    route(Method::Get, "/api/health", Guard::Public, Operation::RetrieveHealth, Takes::Nothing, Gives::Nothing, "200 when the server can do its work, else 500"),
+    route(Method::Get, "/api/system/version", Guard::Endpoint("/api/system/version"), Operation::RetrieveVersion, Takes::Nothing, Gives::Json("Version"), "The version of the FusionAuth API that is answered"),
+];
+
+/// The value of a route's one path parameter, if it has one: the raw segment.
+pub(crate) type Parameter<'a> = Option<&'a str>;
+
+/// What a path and method lead to.
+pub(crate) enum Found<'a> {
+    /// A route, with its path parameter.
+    Route(&'static Route, Parameter<'a>),
+    /// The path exists with other methods only.
+    OtherMethods,
+    /// No such path.
+    Nothing,
+}
+
+/// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key).
+pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>) -> Found<'a> {
+    let mut best: Option<(usize, &'static str, Parameter<'a>)> = None;
+    for route in ROUTES {
+        if let Some((literals, parameter)) = matches(route.template, path)
+            && best.is_none_or(|(most, _, _)| literals > most)
+        {
+            best = Some((literals, route.template, parameter));
+        }
+    }
+    let Some((_, template, parameter)) = best else { return Found::Nothing };
+    let mut routes = ROUTES.iter().filter(|route| route.template == template);
+    // A path of the catalogue that is not served yet, such as /api/key/search, is no identifier below another one.
+    let other_endpoint = routes.clone().any(|route| match route.guard {
+        Guard::Endpoint(own) | Guard::Optional(own) => Endpoint::resolve(path) != Endpoint::find(own),
+        Guard::Public | Guard::KeyManager => false,
+    });
+    if other_endpoint {
+        return Found::Nothing;
+    }
+    match routes.find(|route| Some(route.method) == method) {
+        Some(route) => Found::Route(route, parameter),
+        // FusionAuth has no call that lists API keys, and its docs show no such path.
+        None if template == "/api/api-key" => Found::Nothing,
+        None => Found::OtherMethods,
+    }
+}
+
+/// The number of literal segments and the parameter, when the path fits the template.
+fn matches<'a>(template: &str, path: &Path<'a>) -> Option<(usize, Parameter<'a>)> {
+    let mut wanted = template.split('/').skip(1);
+    let mut given = path.segments();
+    let (mut literals, mut parameter) = (0, None);
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some((literals, parameter)),
+            (Some(name), Some(segment)) if name.starts_with('{') => parameter = Some(segment),
+            (Some(literal), Some(segment)) if literal == segment => literals += 1,
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, path: &str, expected: Result<(Operation, Parameter<'_>), &str>) {
+        let path = Path::parse(path.as_bytes()).unwrap();
+        let found = match find(&path, Some(method)) {
+            Found::Route(route, parameter) => Ok((route.operation, parameter)),
+            Found::OtherMethods => Err("405"),
+            Found::Nothing => Err("404"),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn finds_routes() {
+        check(Method::Post, "/api/api-key", Ok((Operation::CreateApiKey, None)));
+        check(Method::Post, "/api/api-key/", Ok((Operation::CreateApiKey, None)));
+        check(Method::Put, "/api/api-key/x", Ok((Operation::UpdateApiKey, Some("x"))));
+        check(Method::Get, "/api/key/generate", Err("405"));
+        check(Method::Post, "/api/key/generate", Ok((Operation::GenerateKey, None)));
+        check(Method::Post, "/api/key/generate/x", Ok((Operation::GenerateKey, Some("x"))));
+        check(Method::Patch, "/api/key/x", Err("405"));
+        for nowhere in [
+            "/api/api-key",
+            "/api/key/search",
+            "/api/tenant/search",
+            "/",
+            "/api",
+            "/API/key",
+            "/api/keys",
+            "/api/key/x/y",
+            "/api/tenant/search/x",
+        ] {
+            check(Method::Get, nowhere, Err("404"));
+        }
+    }
+
+    #[test]
+    fn every_endpoint_is_in_the_catalogue_and_every_pair_once() {
+        let mut seen = HashSet::new();
+        for route in ROUTES {
+            assert!(seen.insert((route.method, route.template)), "{}", route.template);
+            if let Guard::Endpoint(path) | Guard::Optional(path) = route.guard {
+                let endpoint = claviger_authz::Endpoint::find(path).unwrap();
+                assert!(endpoint.methods().contains(route.method), "{} {path}", route.method);
+                let sample = route.template.replace(['{', '}'], "");
+                let path = Path::parse(sample.as_bytes()).unwrap();
+                assert_eq!(claviger_authz::Endpoint::resolve(&path), Some(endpoint), "{sample}");
+            }
+        }
+    }
+}

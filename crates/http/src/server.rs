@@ -1,0 +1,253 @@
+//! Start and stop of a server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use actix_web::{App, HttpServer, rt, web};
+use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
+use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, SecretText, TenantScope, TenantState};
+use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
+use tokio::sync::oneshot;
+
+use crate::dispatch::entry;
+use crate::ops::instance::{self, CommandLineApiKey, InstanceError};
+use crate::ops::tenant::finish_delete;
+use crate::options::{ListenAddress, ServerOptions};
+use crate::state::{AppState, Clock, Derived, GenerationSlots, RequestIds};
+
+/// Callers that may wait for an RSA key before further ones are turned away.
+const GENERATIONS_WAITING: usize = 16;
+/// Threads per worker for operations that block: more than connections in the pool, and room for those that wait for
+/// an RSA key.
+const BLOCKING_THREADS: usize = 64;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Why a server does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address as configured.
+        address: ListenAddress,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The instance cannot be opened.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A setting of cryptography is wrong.
+    #[error("API_KEY_PREFIX: {0}")]
+    ApiKeyPrefix(CryptoError),
+    /// The runtime failed.
+    #[error("the server failed: {0}")]
+    Runtime(#[source] io::Error),
+    /// Work that a former run left could not be finished.
+    #[error("cannot finish the deletion of a tenant: {0}")]
+    Unfinished(String),
+}
+
+/// A server that is ready to answer.
+pub struct Ready {
+    /// The TCP address, with the port that was taken; `None` for a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The value of the first key manager, if one was made now. Nobody can ask for it again.
+    pub first_api_key: Option<SecretText>,
+    /// The number of API keys in memory.
+    pub api_keys: usize,
+}
+
+/// What makes a server stop.
+pub enum Stop {
+    /// `SIGTERM` or `SIGINT`.
+    Signal,
+    /// A word from whoever started it; dropping the sender counts.
+    Channel(oneshot::Receiver<()>),
+}
+
+/// Runs a server until it is told to stop and running requests are done. `on_ready` is called once it listens.
+///
+/// # Errors
+/// When it cannot start; nothing is listened on then.
+pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -> Result<(), ServerError> {
+    let (state, first_api_key) = open(&options)?;
+    let system = rt::System::new();
+    system.block_on(async move {
+        let data = web::Data::new(Arc::clone(&state));
+        let server =
+            HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(entry)))
+                .workers(options.workers)
+                .worker_max_blocking_threads(BLOCKING_THREADS)
+                .backlog(BACKLOG)
+                .shutdown_timeout(options.shutdown_grace.as_secs())
+                .disable_signals();
+        let server = match &options.listen {
+            ListenAddress::Tcp(address) => server.bind(address),
+            ListenAddress::Unix(path) => remove_stale_socket(path).and_then(|()| server.bind_uds(path)),
+        }
+        .map_err(|source| ServerError::Listen { address: options.listen.clone(), source })?;
+        let address = match options.listen {
+            ListenAddress::Tcp(_) => server.addrs().first().copied(),
+            ListenAddress::Unix(_) => None,
+        };
+        let running = server.run();
+        let handle = running.handle();
+        rt::spawn(async move {
+            wait(stop).await;
+            tracing::info!("stopping: running requests may finish");
+            handle.stop(true).await;
+        });
+        on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
+        running.await.map_err(ServerError::Runtime)
+    })
+}
+
+/// A socket that nobody listens on is left over from a process that was killed.
+fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::net::UnixStream;
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn wait(stop: Stop) {
+    match stop {
+        Stop::Channel(channel) => {
+            // An error means that the sender is gone, which is a word as well.
+            let _gone = channel.await;
+        }
+        Stop::Signal => {
+            use tokio::signal::unix::{SignalKind, signal};
+            match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+                (Ok(mut terminate), Ok(mut interrupt)) => {
+                    tokio::select! {
+                        _ = terminate.recv() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                }
+                _ => {
+                    tracing::error!("cannot listen for signals: only SIGKILL stops this process");
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), ServerError> {
+    let api_key_format = ApiKeyFormat::new(&options.api_key_prefix).map_err(ServerError::ApiKeyPrefix)?;
+    let store = Store::open(&options.store)?;
+    if options.migrate {
+        let applied = store.migrate_up()?;
+        if applied > 0 {
+            tracing::info!(applied, "migrated the database");
+        }
+    }
+    store.check_schema()?;
+    let derived = Arc::new(Derived::new());
+    let listener = Arc::clone(&derived);
+    store.set_listener(Arc::new(move |changes: &[Change]| listener.apply(changes)))?;
+    let reload = {
+        let (store, derived) = (store.clone(), Arc::clone(&derived));
+        move || match load(&store, &derived) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "cannot load the API keys again: requests are refused until it works");
+                false
+            }
+        }
+    };
+    let lock = store.serve_lock(reload)?;
+    let bootstrap = options.bootstrap_api_key.as_ref();
+    let opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
+    load(&store, &derived)?;
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let serve_lock = OnceLock::new();
+    let _first = serve_lock.set(lock);
+    let state = Arc::new(AppState {
+        keyring: Arc::clone(&derived.keyring),
+        derived,
+        digester: opened.digester,
+        sealer: opened.sealer,
+        api_key_format,
+        default_tenant_id: opened.default_tenant_id,
+        clock: Arc::clone(&options.clock),
+        serve_lock,
+        // One core stays free for everything else.
+        generation: GenerationSlots::new(cores.saturating_sub(1).max(1), GENERATIONS_WAITING),
+        engine: match options.store.url {
+            DatabaseUrl::Sqlite(_) => "SQLite",
+            DatabaseUrl::Postgres(_) => "PostgreSQL",
+        },
+        local_metrics: options.local_metrics,
+        started: (options.clock)(),
+        request_ids: RequestIds::new().map_err(InstanceError::from)?,
+        store,
+    });
+    finish_deletes(&state)?;
+    Ok((state, opened.first_key))
+}
+
+/// Fills the memory of this node from the database, forgetting what it knew before.
+fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
+    store
+        .read_between_commits::<_, StorageError>(|tx| {
+            derived.keyring.clear();
+            derived.jwks.invalidate();
+            for tenant in tx.tenants(TenantScope::All)? {
+                derived.keyring.apply(&Change::TenantWritten(tenant));
+            }
+            tx.for_each_api_key(&mut |row| match row {
+                Ok((digest, api_key)) => derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key }),
+                // A row that cannot be read grants nothing; the others still work.
+                Err(error) => tracing::error!(%error, "an API key is left out: its row cannot be read"),
+            })?;
+            Ok(())
+        })
+        .map_err(storage_error)
+}
+
+fn storage_error(error: TxError<StorageError>) -> StorageError {
+    match error {
+        TxError::Storage(error) | TxError::Abort(error) => error,
+    }
+}
+
+/// Finishes deletions of tenants that a former run left in the middle.
+fn finish_deletes(state: &AppState) -> Result<(), ServerError> {
+    let tenants =
+        state.store.read::<_, StorageError>(|tx| Ok(tx.tenants(TenantScope::All)?)).map_err(storage_error)?;
+    for tenant in tenants.into_iter().filter(|tenant| tenant.state == TenantState::PendingDelete) {
+        let context = ChangeContext { actor: Actor::System, instant: state.now(), address: None };
+        finish_delete(state, &context, tenant.id)
+            .map_err(|error| ServerError::Unfinished(error.to_string()))?;
+        tracing::info!(tenant.id = %tenant.id, "finished the deletion of a tenant");
+    }
+    Ok(())
+}
+
+/// Makes an API key in the database itself, while no server runs on it: the way back when no key manager is left.
+///
+/// # Errors
+/// When the database is in use by a server, holds no instance, or the key cannot be made as wanted.
+pub fn create_api_key(
+    store: &StoreOptions,
+    master_key: &MasterKey,
+    api_key_prefix: &str,
+    wanted: CommandLineApiKey,
+    clock: &Clock,
+) -> Result<(ApiKeyId, SecretText), ServerError> {
+    let format = ApiKeyFormat::new(api_key_prefix).map_err(ServerError::ApiKeyPrefix)?;
+    let store = Store::open(store)?;
+    store.check_schema()?;
+    let _lock = store.serve_lock(|| true)?;
+    Ok(instance::create_api_key(&store, master_key, &format, wanted, clock)?)
+}

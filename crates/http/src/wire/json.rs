@@ -1,0 +1,351 @@
+//! Strict reading of JSON bodies.
+//!
+//! A document with a member twice is refused (two readers could disagree about it), unknown members are refused (a
+//! misspelt `permissions` must not make an unrestricted key), and everything that is wrong is collected with the path
+//! of the member, so that a caller learns all of it at once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use claviger_domain::{Violation, Violations, codes};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The JSON object in `bytes`. Nesting is limited to 128 levels by the parser.
+///
+/// # Errors
+/// A violation that says where the text stops being one JSON object without duplicate members.
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Violations> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    match value {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(broken("The body must be a JSON object.".to_owned())),
+        // Only position and kind: the text of a serde_json error may quote the body, which may hold a secret.
+        Err(error) => Err(broken(format!(
+            "The body is not valid JSON: {} at line {}, column {}.",
+            match error.classify() {
+                serde_json::error::Category::Eof => "it ends too early",
+                serde_json::error::Category::Data => "a member stands twice in an object",
+                serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it cannot be read",
+            },
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+fn broken(message: String) -> Violations {
+    Violation::new(&codes::INVALID_JSON).with_message(message).into()
+}
+
+/// Builds a [`Value`], refusing objects with a member twice.
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element_seed(Self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(Self)?;
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("duplicate member"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+/// The members of one object while they are read: each reader takes its member out, [`finish`](Self::finish) refuses
+/// what nobody asked for. A member that is `null` counts as absent, except where a reader says otherwise.
+pub(crate) struct Members {
+    path: String,
+    members: Map<String, Value>,
+}
+
+impl Members {
+    /// The members of the document itself.
+    pub(crate) fn of_document(members: Map<String, Value>) -> Self {
+        Self { path: String::new(), members }
+    }
+
+    /// The path of a member of this object.
+    pub(crate) fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Takes a member as it is; `None` when it is absent or `null`.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Members of the type that mean nothing in this request: taken out, whatever they hold.
+    pub(crate) fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.members.shift_remove(*name);
+        }
+    }
+
+    /// Whether nothing is left to read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The names of the members that are left.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.members.keys().cloned().collect()
+    }
+
+    fn wrong_type(&self, name: &str, expected: &str, violations: &mut Violations) {
+        let path = self.path_of(name);
+        let message = format!("{path} must be {expected}.");
+        violations.push(Violation::at(&codes::INVALID_JSON, path).with_message(message));
+    }
+
+    /// A member that is an object.
+    pub(crate) fn object(&mut self, name: &str, violations: &mut Violations) -> Option<Self> {
+        match self.take(name)? {
+            Value::Object(members) => Some(Self { path: self.path_of(name), members }),
+            _ => {
+                self.wrong_type(name, "an object", violations);
+                None
+            }
+        }
+    }
+
+    /// A member that is a string.
+    pub(crate) fn text(&mut self, name: &str, violations: &mut Violations) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => {
+                self.wrong_type(name, "a string", violations);
+                None
+            }
+        }
+    }
+
+    /// A member that is `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &str, violations: &mut Violations) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(flag) => Some(flag),
+            _ => {
+                self.wrong_type(name, "true or false", violations);
+                None
+            }
+        }
+    }
+
+    /// A member that is a whole number in the range of 64 bits.
+    pub(crate) fn whole_number(&mut self, name: &str, violations: &mut Violations) -> Option<i64> {
+        let number = self.take(name)?;
+        let whole = number.as_i64();
+        if whole.is_none() {
+            self.wrong_type(name, "a whole number", violations);
+        }
+        whole
+    }
+
+    /// A member that is a whole number, or the text of one: `key.length` is documented as a string.
+    pub(crate) fn whole_number_or_text(&mut self, name: &str, violations: &mut Violations) -> Option<i64> {
+        if let Some(Value::String(text)) = self.members.get(name)
+            && let Ok(number) = text.parse::<i64>()
+        {
+            self.members.shift_remove(name);
+            return Some(number);
+        }
+        self.whole_number(name, violations)
+    }
+
+    /// A member that is the text of an id; Go clients leave unset ids as empty texts, which count as absent.
+    pub(crate) fn id<T: FromStr>(&mut self, name: &str, violations: &mut Violations) -> Option<T> {
+        let text = self.text(name, violations)?;
+        if text.is_empty() {
+            return None;
+        }
+        let id = text.parse().ok();
+        if id.is_none() {
+            self.wrong_type(name, "a UUID", violations);
+        }
+        id
+    }
+
+    /// A member that is a list of ids.
+    pub(crate) fn ids<T: FromStr>(&mut self, name: &str, violations: &mut Violations) -> Option<Vec<T>> {
+        let value = self.take(name)?;
+        let ids = value.as_array().and_then(|items| {
+            items
+                .iter()
+                .map(|item| item.as_str().and_then(|text| text.parse().ok()))
+                .collect::<Option<Vec<T>>>()
+        });
+        if ids.is_none() {
+            self.wrong_type(name, "a list of UUIDs", violations);
+        }
+        ids
+    }
+
+    /// Refuses what is left.
+    pub(crate) fn finish(self, violations: &mut Violations) {
+        for name in self.members.keys() {
+            let shown: String = self.path_of(name).chars().take(200).collect();
+            violations.push(
+                Violation::new(&codes::INVALID_JSON)
+                    .with_message(format!("The member {shown:?} is not known here.")),
+            );
+        }
+    }
+}
+
+/// The same document with the members of every object in alphabetical order, as FusionAuth writes them.
+pub(crate) fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> =
+                members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// Merges a patch into a document as FusionAuth does for `application/json`: objects merge, `null` removes, lists are
+/// appended, everything else replaces.
+pub(crate) fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match (target.get_mut(&name), value) {
+            (_, Value::Null) => {
+                target.shift_remove(&name);
+            }
+            (Some(Value::Object(target)), Value::Object(patch)) => merge(target, patch),
+            (Some(Value::Array(target)), Value::Array(items)) => target.extend(items),
+            // Into nothing, or over another type: as if it was merged into an empty object, so that no null stays.
+            (_, Value::Object(patch)) => {
+                let mut fresh = Map::new();
+                merge(&mut fresh, patch);
+                target.insert(name, Value::Object(fresh));
+            }
+            (_, value) => {
+                target.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(body: &[u8], words: &str) {
+        let violations = parse_object(body).unwrap_err();
+        let first = violations.iter().next().unwrap();
+        assert_eq!(first.code(), "[invalidJSON]");
+        assert!(first.message().contains(words), "{}", first.message());
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_strict_object() {
+        refused(b"", "ends too early");
+        refused(b"{", "ends too early");
+        refused(b"{\"a\":1}x", "cannot be read");
+        refused(b"[]", "must be a JSON object");
+        refused(b"\"secret\"", "must be a JSON object");
+        refused(b"{\"a\":1,\"a\":1}", "stands twice");
+        refused(b"{\"a\":{\"b\":[{\"c\":1,\"c\":null}]}}", "stands twice");
+        refused(b"{\"a\":\"\xff\"}", "cannot be read");
+        refused(&[b"{\"a\":".repeat(200), b"1".to_vec(), b"}".repeat(200)].concat(), "cannot be read");
+    }
+
+    #[test]
+    fn errors_do_not_quote_the_body() {
+        let violations = parse_object(b"{\"key\":\"s3cret\",\"key\":tru}").unwrap_err();
+        assert!(violations.iter().all(|violation| !violation.message().contains("s3cret")));
+    }
+
+    #[test]
+    fn merges_as_documented() {
+        let mut target = json!({"a": 1, "b": {"c": [1], "d": 2}, "e": 3}).as_object().unwrap().clone();
+        let patch =
+            json!({"a": null, "b": {"c": [2], "d": null}, "f": {"g": null, "h": 1}, "e": {"i": null}});
+        merge(&mut target, patch.as_object().unwrap().clone());
+        assert_eq!(Value::Object(target), json!({"b": {"c": [1, 2]}, "e": {}, "f": {"h": 1}}));
+    }
+
+    #[test]
+    fn reports_every_wrong_member_with_its_path() {
+        let mut violations = Violations::none();
+        let mut root = Members::of_document(
+            parse_object(br#"{"o":{"t":1,"f":"x","n":1.5,"i":"x","u":true,"z":null}}"#).unwrap(),
+        );
+        let mut object = root.object("o", &mut violations).unwrap();
+        assert_eq!(object.text("t", &mut violations), None);
+        assert_eq!(object.flag("f", &mut violations), None);
+        assert_eq!(object.whole_number("n", &mut violations), None);
+        assert_eq!(object.id::<claviger_domain::KeyId>("i", &mut violations), None);
+        assert_eq!(object.text("z", &mut violations), None);
+        object.finish(&mut violations);
+        let fields: Vec<_> = violations.iter().map(|v| v.field().unwrap_or("-").to_owned()).collect();
+        assert_eq!(fields, ["o.t", "o.f", "o.n", "o.i", "-"]);
+    }
+
+    #[test]
+    fn sorts_members_at_every_level() {
+        assert_eq!(
+            sorted(json!({"b": {"d": 1, "c": 2}, "a": []})).to_string(),
+            r#"{"a":[],"b":{"c":2,"d":1}}"#
+        );
+    }
+}

@@ -1,2 +1,190 @@
-//! xtask
-fn main() {}
+//! What maintainers run, as `cargo xtask <command>`. Nothing here is needed to build or to run the server.
+
+mod check;
+mod codegen;
+mod deps;
+mod features;
+mod migrate;
+mod postgres;
+mod run;
+mod test;
+mod tidy;
+
+use features::OpenSsl;
+use run::{Result, cargo, status};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+What maintainers of Claviger run.
+
+Usage: cargo xtask <command>
+
+  test [arguments]    every test on SQLite and PostgreSQL; the arguments go to `cargo test`
+                      (`cargo xtask test -p claviger-storage conflict -- --nocapture`)
+  ci                  check, then test
+  check               format, tidy, deps, clippy, documentation, codegen --check, each database alone
+  tidy                the rules of the tree: headers, white space, twin migrations, file length, layers
+  deps [--bless]      who may depend on whom; --bless writes xtask/authz-tree.txt anew
+  codegen [--check]   writes the generated parts of docs/, or fails where they are out of date
+  migrate new NAME    the four files of a new migration
+  migrate status|run  what is applied to the database of the server's settings; applies the rest
+                      (further arguments go to the server)
+  migrate check       the tests on the schema, on both databases
+  bench [arguments]   the benchmarks; the arguments go to `cargo bench`
+  help                this text
+
+Environment:
+  CLAVIGER_TEST_POSTGRES_URL   a PostgreSQL for the tests (else one is started from installed server binaries)
+  CLAVIGER_REQUIRE_POSTGRES=1  fail instead of skipping the tests on PostgreSQL
+  CLAVIGER_VENDORED=1          compile OpenSSL in even where the system has its headers
+
+Exit codes: 0 done, 1 failed (or cargo's own code), 2 usage.
+";
+
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Help,
+    Test(Vec<String>),
+    Ci,
+    Check,
+    Tidy,
+    Deps { bless: bool },
+    Codegen { check: bool },
+    MigrateNew(String),
+    MigrateServer(&'static str, Vec<String>),
+    MigrateCheck,
+    Bench(Vec<String>),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let Some(task) = parse(&arguments) else {
+        eprint!("error: unknown command or arguments: {}\n\n{HELP}", arguments.join(" "));
+        return ExitCode::from(2);
+    };
+    perform(task).map_or_else(
+        |error| {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        },
+        ExitCode::from,
+    )
+}
+
+fn parse(arguments: &[String]) -> Option<Task> {
+    let mut words = arguments.iter().map(String::as_str);
+    let command = words.next()?;
+    let rest: Vec<&str> = words.collect();
+    // `cargo xtask test -- -p x` and `cargo xtask test -p x` mean the same.
+    let extra = |rest: &[&str]| -> Vec<String> {
+        rest.strip_prefix(&["--"]).unwrap_or(rest).iter().map(|&argument| argument.to_owned()).collect()
+    };
+    match (command, rest.as_slice()) {
+        ("help" | "--help" | "-h", []) => Some(Task::Help),
+        ("test", rest) => Some(Task::Test(extra(rest))),
+        ("bench", rest) => Some(Task::Bench(extra(rest))),
+        ("ci", []) => Some(Task::Ci),
+        ("check", []) => Some(Task::Check),
+        ("tidy", []) => Some(Task::Tidy),
+        ("deps", []) => Some(Task::Deps { bless: false }),
+        ("deps", ["--bless"]) => Some(Task::Deps { bless: true }),
+        ("codegen", []) => Some(Task::Codegen { check: false }),
+        ("codegen", ["--check"]) => Some(Task::Codegen { check: true }),
+        ("migrate", ["new", name]) => Some(Task::MigrateNew((*name).to_owned())),
+        ("migrate", ["status", rest @ ..]) => Some(Task::MigrateServer("status", extra(rest))),
+        ("migrate", ["run", rest @ ..]) => Some(Task::MigrateServer("up", extra(rest))),
+        ("migrate", ["check"]) => Some(Task::MigrateCheck),
+        _ => None,
+    }
+}
+
+/// Performs the task and answers our exit code.
+fn perform(task: Task) -> Result<u8> {
+    let done = |result: Result<()>| result.map(|()| 0);
+    match task {
+        Task::Help => {
+            print!("{HELP}");
+            Ok(0)
+        }
+        Task::Test(extra) => test::run(&extra),
+        Task::Ci => {
+            let checked = check::run();
+            println!("\n== test");
+            let tested = test::run(&[])?;
+            // The last line stays the tests' own unless there is worse to say.
+            if !checked {
+                eprintln!("error: the tests above ended with code {tested}, but `cargo xtask check` failed");
+            }
+            Ok(if checked { tested } else { tested.max(1) })
+        }
+        Task::Check => Ok(u8::from(!check::run())),
+        Task::Tidy => done(tidy::run()),
+        Task::Deps { bless } => done(deps::run(bless)),
+        Task::Codegen { check } => done(codegen::run(OpenSsl::detect(), check)),
+        Task::MigrateNew(name) => done(migrate::new(&name)),
+        Task::MigrateServer(command, extra) => migrate::server(command, &extra),
+        Task::MigrateCheck => migrate::check(),
+        Task::Bench(extra) => status(
+            cargo(["bench", "--package", "claviger-authz", "--package", "claviger-keyring"]).args(extra),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<Task>) {
+        assert_eq!(parse(&strings(text)), expected, "{text}");
+    }
+
+    #[test]
+    fn commands_are_understood() {
+        check("help", Some(Task::Help));
+        check("--help", Some(Task::Help));
+        check("test", Some(Task::Test(vec![])));
+        check("test -- -p a -- --nocapture", Some(Task::Test(strings("-p a -- --nocapture"))));
+        check("test -p a -- --nocapture", Some(Task::Test(strings("-p a -- --nocapture"))));
+        check("bench -- decide", Some(Task::Bench(strings("decide"))));
+        check("ci", Some(Task::Ci));
+        check("check", Some(Task::Check));
+        check("tidy", Some(Task::Tidy));
+        check("deps", Some(Task::Deps { bless: false }));
+        check("deps --bless", Some(Task::Deps { bless: true }));
+        check("codegen", Some(Task::Codegen { check: false }));
+        check("codegen --check", Some(Task::Codegen { check: true }));
+        check("migrate new a", Some(Task::MigrateNew("a".to_owned())));
+        check("migrate status", Some(Task::MigrateServer("status", vec![])));
+        check("migrate run --config a", Some(Task::MigrateServer("up", strings("--config a"))));
+        check("migrate check", Some(Task::MigrateCheck));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            "frobnicate",
+            "ci now",
+            "check --fix",
+            "deps bless",
+            "migrate",
+            "migrate new",
+            "migrate new a b",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn help_names_every_command() {
+        for command in ["test", "ci", "check", "tidy", "deps", "codegen", "migrate", "bench", "help"] {
+            assert!(HELP.contains(&format!("\n  {command}")), "{command}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Properties, checked with random keys and requests against a naive model of the rules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "test code"
+)]
+
+mod decisions;
+mod grants;
+mod naive;

@@ -1,0 +1,110 @@
+//! Readers and writers at once: a reader sees each key whole, and misses none that is only rewritten.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use claviger_authz::CompiledPermissions;
+use claviger_domain::{ApiKey, Change, Instant, Permissions};
+use claviger_keyring::{Entry, Keyring};
+
+use crate::support::{api_key, deleted, digest, only};
+
+const WRITERS: u64 = 2;
+const READERS: usize = 2;
+/// Keys that are always there, and keys that come and go.
+const LASTING: u64 = 64;
+const FLEETING: u64 = 64;
+const ROUNDS: u64 = 300;
+
+/// One of two states of a key; their parts never mix.
+fn state(number: u64, odd: bool) -> Change {
+    let permissions = if odd { only("GET:/api/user") } else { Permissions::All };
+    let api_key = ApiKey {
+        key_manager: odd,
+        expiration_instant: Some(Instant::from_epoch_millis(i64::from(odd))),
+        ..api_key(number.into(), permissions)
+    };
+    Change::ApiKeyWritten { digest: digest(number), api_key }
+}
+
+#[track_caller]
+fn whole(entry: &Entry, number: u64, narrow: &CompiledPermissions, wide: &CompiledPermissions) {
+    assert_eq!(entry.id.as_u128(), u128::from(number));
+    assert_eq!(*entry.permissions, if entry.key_manager { narrow.clone() } else { wide.clone() });
+    assert_eq!(entry.expiration_instant, Some(Instant::from_epoch_millis(i64::from(entry.key_manager))));
+}
+
+#[test]
+fn readers_see_whole_keys_while_writers_write() {
+    let keyring = Keyring::new();
+    let narrow = CompiledPermissions::from(&only("GET:/api/user"));
+    let wide = CompiledPermissions::from(&Permissions::All);
+    for number in 0..LASTING {
+        keyring.apply(&state(number, false));
+    }
+    let start = Barrier::new(WRITERS as usize + READERS);
+    let writing = AtomicUsize::new(WRITERS as usize);
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (keyring, start, writing) = (&keyring, &start, &writing);
+            scope.spawn(move || {
+                start.wait();
+                // Each key has one writer, so that its changes have an order.
+                let own = (0..LASTING + FLEETING).filter(|number| number % WRITERS == writer);
+                for round in 0..ROUNDS {
+                    for number in own.clone() {
+                        keyring.apply(&state(number, round % 2 == 0));
+                        if number >= LASTING && round % 3 == 0 {
+                            keyring.apply(&deleted(digest(number), number.into()));
+                            assert_eq!(keyring.find(&digest(number)), None);
+                        }
+                    }
+                }
+                for number in own.filter(|number| *number >= LASTING) {
+                    keyring.apply(&deleted(digest(number), number.into()));
+                }
+                writing.fetch_sub(1, Ordering::Release);
+            });
+        }
+        for _ in 0..READERS {
+            scope.spawn(|| {
+                start.wait();
+                // One pass more after the writers have gone, so that at least one is made.
+                loop {
+                    let last = writing.load(Ordering::Acquire) == 0;
+                    for number in 0..LASTING {
+                        whole(&keyring.find(&digest(number)).unwrap(), number, &narrow, &wide);
+                    }
+                    for number in LASTING..LASTING + FLEETING {
+                        keyring.with(&digest(number), |entry| {
+                            if let Some(entry) = entry {
+                                assert!(!last, "deleted, and still found");
+                                whole(entry, number, &narrow, &wide);
+                            }
+                        });
+                    }
+                    if last {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(keyring.len(), LASTING as usize);
+    // The last round is an odd one: all are in the wide state, and the narrow set has gone.
+    assert_eq!(keyring.permission_sets(), 1);
+    for number in 0..LASTING {
+        let entry = keyring.find(&digest(number)).unwrap();
+        assert!(!entry.key_manager);
+        whole(&entry, number, &narrow, &wide);
+    }
+}
+
+/// A keyring goes wherever threads go.
+#[test]
+fn a_keyring_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Keyring>();
+    shared::<Entry>();
+}

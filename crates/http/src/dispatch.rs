@@ -13,7 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::Path;
-use claviger_domain::Method;
+use claviger_domain::{ApiKeyId, Method};
 
 use crate::answer::{Answer, Body};
 use crate::credential::{self, Credential};
@@ -49,12 +49,13 @@ pub(crate) async fn entry(
 ) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let request_id = state.request_ids.next();
-    let outcome = respond(&request, payload, &state).await;
+    let mut caller_id = None;
+    let outcome = respond(&request, payload, &state, &mut caller_id).await;
     let answer = match &outcome {
         Ok(answer) => answer.clone(),
         Err(error) => error.answer(),
     };
-    log(&request, &request_id, answer.status, &outcome, stopwatch);
+    log(&request, &request_id, caller_id, answer.status, &outcome, stopwatch);
     response(&request, answer, &outcome, &request_id)
 }
 
@@ -62,6 +63,7 @@ async fn respond(
     request: &HttpRequest,
     payload: web::Payload,
     state: &web::Data<Arc<AppState>>,
+    caller_id: &mut Option<ApiKeyId>,
 ) -> Result<Answer, ApiError> {
     let method = method(request)?;
     // A path that could be read in two ways is no path of ours.
@@ -72,6 +74,7 @@ async fn respond(
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
     let caller = caller(request, state, route)?;
+    *caller_id = caller.as_deref().map(Caller::api_key_id);
     match route.operation {
         Operation::RetrieveHealth => return Ok(handlers::health(state)),
         Operation::RetrieveStatus => {
@@ -210,6 +213,7 @@ fn allowed_methods(request: &HttpRequest) -> String {
 fn log(
     request: &HttpRequest,
     request_id: &str,
+    caller_id: Option<ApiKeyId>,
     status: u16,
     outcome: &Result<Answer, ApiError>,
     stopwatch: Stopwatch,
@@ -218,8 +222,8 @@ fn log(
     let path = loggable(request.uri().path());
     let path = path.as_str();
     let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let peer = request.peer_addr().map(|address| address.to_string());
-    let peer = peer.as_deref().unwrap_or("-");
+    let peer = text_or_dash(request.peer_addr());
+    let peer = peer.as_str();
     match outcome {
         Err(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
@@ -235,7 +239,8 @@ fn log(
         }
         Err(ApiError::Refused(refusal)) => log_refusal(request_id, method, path, status, peer, *refusal),
         Ok(_) if !request.method().is_safe() => {
-            tracing::info!(request_id, method, path, status, duration_us, peer, "changed");
+            let api_key_id = text_or_dash(caller_id);
+            tracing::info!(request_id, method, path, status, duration_us, peer, api_key_id, "changed");
         }
         Ok(_) | Err(_) => tracing::debug!(request_id, method, path, status, duration_us, peer, "answered"),
     }
@@ -243,9 +248,12 @@ fn log(
 
 fn log_refusal(request_id: &str, method: &str, path: &str, status: u16, peer: &str, refusal: Refusal) {
     let reason = refusal.to_string();
-    let api_key_id = refusal.api_key_id().map(|id| id.to_string());
-    let api_key_id = api_key_id.as_deref().unwrap_or("-");
+    let api_key_id = text_or_dash(refusal.api_key_id());
     tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
+}
+
+fn text_or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 /// A path as it may stand in the log. Somebody who puts an API key into the path by mistake must not find it there, so

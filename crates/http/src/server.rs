@@ -146,10 +146,7 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
     let api_key_format = ApiKeyFormat::new(&options.api_key_prefix).map_err(ServerError::ApiKeyPrefix)?;
     let store = Store::open(&options.store)?;
     if options.migrate {
-        let applied = store.migrate_up()?;
-        if applied > 0 {
-            tracing::info!(applied, "migrated the database");
-        }
+        store.migrate_up()?;
     }
     store.check_schema()?;
     let derived = Arc::new(Derived::new());

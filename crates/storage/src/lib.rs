@@ -1,1 +1,43 @@
-//! storage
+//! Storage of Claviger: API keys, keys and tenants in SQLite or PostgreSQL, through one set of queries.
+//!
+//! [`Store::read`] and [`Store::write`] are the only doors. What a look-up may see is an argument of it
+//! ([`claviger_domain::TenantScope`]), and every mutation writes a row of the `change` table in the same
+//! transaction and tells the listener after the commit. Everything here blocks. Nothing of the database
+//! library shows outside.
+
+#[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or both");
+
+mod api_keys;
+mod changes;
+mod conn;
+mod dialect;
+mod error;
+mod file;
+mod instance;
+mod keys;
+mod migrate;
+mod news;
+mod schema;
+mod serve_lock;
+mod store;
+mod tenants;
+mod transaction;
+mod url;
+#[cfg(feature = "sqlite")]
+mod writer;
+
+pub use api_keys::StoredApiKey;
+pub use changes::{Action, ChangeRow};
+pub use error::{Entity, Field, StorageError, TxError};
+pub use instance::Instance;
+pub use keys::StoredKey;
+pub use migrate::MigrationStatus;
+pub use news::Listener;
+pub use serve_lock::ServeLock;
+pub use store::Store;
+pub use transaction::{ReadTransaction, WriteTransaction};
+pub use url::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
+
+/// How often the closure of a write runs at most.
+const ATTEMPTS: usize = 10;

@@ -15,6 +15,7 @@ use super::id_bytes;
 use crate::error::ApiError;
 use crate::gate::Caller;
 use crate::state::AppState;
+use crate::wire::json::sorted;
 
 /// The longest issuer of a generated key, in characters: the upper bound of a common name (RFC 5280, appendix A.1).
 pub(crate) const MAXIMUM_ISSUER_LENGTH: usize = 64;
@@ -197,7 +198,7 @@ pub(crate) fn json_web_key_set(state: &AppState) -> Result<Arc<str>, ApiError> {
     for key in &keys {
         published.extend(public_jwk(key)?);
     }
-    let document: Arc<str> = json!({"keys": published}).to_string().into();
+    let document: Arc<str> = sorted(json!({"keys": published})).to_string().into();
     cache.keep(version, &document);
     Ok(document)
 }

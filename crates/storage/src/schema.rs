@@ -1,0 +1,102 @@
+//! The tables as diesel sees them. `migrations/` makes them; both databases have the same columns.
+
+diesel::table! {
+    tenant (id) {
+        id -> Text,
+        revision -> BigInt,
+        name -> Text,
+        issuer -> Text,
+        access_token_key_id -> Nullable<Text>,
+        id_token_key_id -> Nullable<Text>,
+        access_token_verification_key_ids -> Text,
+        id_token_verification_key_ids -> Text,
+        time_to_live_in_seconds -> BigInt,
+        refresh_token_time_to_live_in_minutes -> BigInt,
+        document -> Text,
+        state -> Text,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    key (id) {
+        id -> Text,
+        revision -> BigInt,
+        name -> Text,
+        kid -> Text,
+        key_type -> Text,
+        algorithm -> Nullable<Text>,
+        length -> Nullable<BigInt>,
+        issuer -> Nullable<Text>,
+        public_key -> Nullable<Text>,
+        certificate -> Nullable<Text>,
+        sealed_material -> Nullable<Binary>,
+        has_private_key -> Bool,
+        shadow -> Bool,
+        expiration_instant -> Nullable<BigInt>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_reference (owner, owner_id, property, key_id) {
+        owner -> Text,
+        owner_id -> Text,
+        property -> Text,
+        key_id -> Text,
+    }
+}
+
+diesel::table! {
+    api_key (id) {
+        id -> Text,
+        revision -> BigInt,
+        digest -> Binary,
+        sealed_value -> Nullable<Binary>,
+        name -> Nullable<Text>,
+        permissions -> Nullable<Text>,
+        key_manager -> Bool,
+        tenant_id -> Nullable<Text>,
+        retrievable -> Bool,
+        expiration_instant -> Nullable<BigInt>,
+        attributes -> Text,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    instance (singleton) {
+        singleton -> BigInt,
+        id -> Text,
+        default_tenant_id -> Text,
+        sealed_digest_key -> Binary,
+        insert_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    data_key (version) {
+        version -> BigInt,
+        sealed -> Binary,
+        insert_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    change (id) {
+        id -> BigInt,
+        instant -> BigInt,
+        actor_kind -> Text,
+        actor_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+        entity -> Text,
+        entity_id -> Text,
+        tenant_id -> Nullable<Text>,
+        action -> Text,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+    }
+}

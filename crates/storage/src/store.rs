@@ -1,0 +1,209 @@
+//! The store: how transactions start and end.
+
+use std::sync::{Arc, Mutex};
+
+use claviger_domain::ChangeContext;
+use diesel::QueryResult;
+use diesel::connection::TransactionManager;
+use diesel::r2d2::{Pool, PooledConnection};
+
+use crate::conn::{AnyConnection, Manager, Role, Transactions, pool};
+use crate::dialect::translate;
+use crate::file::FileLock;
+use crate::news::{Inside, Listener, News, lock};
+use crate::transaction::{ReadTransaction, WriteTransaction, attempt};
+#[cfg(feature = "sqlite")]
+use crate::writer::Writer;
+use crate::{ATTEMPTS, DatabaseUrl, StorageError, StoreOptions, TxError, dialect};
+
+/// An open database. Clones share it; it is closed when the last one goes, after the writes that are queued.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    // Dropped in this order: the writer finishes before the file is unlocked.
+    #[cfg(feature = "sqlite")]
+    writer: Option<Writer>,
+    pool: Pool<Manager>,
+    pub(crate) options: StoreOptions,
+    pub(crate) news: Arc<News>,
+    pub(crate) migrating: Mutex<()>,
+    /// Held by a write that runs again. Losers that compete only with newcomers get their turn soon.
+    retrying: Mutex<()>,
+    pub(crate) file_lock: FileLock,
+}
+
+impl Store {
+    /// Opens a database. It may be empty: see [`Store::check_schema`].
+    ///
+    /// On SQLite the file is made if there is none, readable by its owner only, and locked through
+    /// `<file>.lock` until the store is dropped. PostgreSQL must be version 13 or newer with the encoding
+    /// UTF8; any number of stores can open one database (see [`Store::serve_lock`]).
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] when the SQLite file is open already, [`StorageError::Unavailable`] when the
+    /// database cannot be reached, [`StorageError::InvalidUrl`], and [`StorageError::Backend`] for what
+    /// cannot be used.
+    pub fn open(options: &StoreOptions) -> Result<Self, StorageError> {
+        let news = Arc::new(News::new());
+        let mut options = options.clone();
+        let mut file_lock = FileLock::default();
+        match &options.url {
+            DatabaseUrl::Postgres(url) => drop(url.parse::<DatabaseUrl>()?),
+            DatabaseUrl::Sqlite(path) => {
+                let path = file_lock.take(path)?;
+                options.url = DatabaseUrl::Sqlite(path);
+            }
+        }
+        let pool = pool(&options)?;
+        let mut first = dialect::connect(&options, Role::Write)?;
+        dialect::prepare(&mut first)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                #[cfg(feature = "sqlite")]
+                writer: match options.url {
+                    DatabaseUrl::Sqlite(_) => Some(Writer::start(options.clone(), first, Arc::clone(&news))?),
+                    DatabaseUrl::Postgres(_) => None,
+                },
+                pool,
+                options,
+                news,
+                migrating: Mutex::new(()),
+                retrying: Mutex::new(()),
+                file_lock,
+            }),
+        })
+    }
+
+    /// Sets the listener: once, before the first write.
+    ///
+    /// It is called after each commit with the changes of that write, before [`Store::write`] returns, and in
+    /// the order of the commits. It must be quick, and must not start a write. If it panics, its state counts
+    /// as spoiled and is loaded again (see [`Store::serve_lock`]).
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`] when there is one already.
+    pub fn set_listener(&self, listener: Listener) -> Result<(), StorageError> {
+        self.inner.news.set_listener(listener)
+    }
+
+    /// Runs a closure on one consistent state of the database.
+    ///
+    /// # Errors
+    /// Whatever the closure returns; [`StorageError::Unavailable`] when there is no connection within the
+    /// time-out.
+    pub fn read<T, E>(
+        &self,
+        closure: impl FnOnce(&mut ReadTransaction<'_>) -> Result<T, TxError<E>>,
+    ) -> Result<T, TxError<E>> {
+        let mut pooled = self.begin(dialect::begin_read)?;
+        let mut transaction = ReadTransaction::new(&mut pooled.connection);
+        let result = closure(&mut transaction);
+        let result = transaction.outcome(result);
+        pooled.broken = is_suspect(&result);
+        if Transactions::rollback_transaction(&mut pooled.connection).is_err() {
+            pooled.broken = true;
+        }
+        result
+    }
+
+    /// As [`Store::read`], between two commits: every change is either visible to the closure or reaches the
+    /// listener after it has returned. That is how derived state is loaded while writes go on. Commits wait
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::read`]; [`StorageError::Backend`] when called inside a write or by the listener.
+    pub fn read_between_commits<T, E>(
+        &self,
+        closure: impl FnOnce(&mut ReadTransaction<'_>) -> Result<T, TxError<E>>,
+    ) -> Result<T, TxError<E>> {
+        Inside::refuse()?;
+        let _order = self.inner.news.hold();
+        let _inside = Inside::enter();
+        self.read(closure)
+    }
+
+    /// Runs a closure in a transaction that is committed when it returns `Ok`, and else rolled back.
+    ///
+    /// The closure runs again, up to ten times in all, when it returns [`StorageError::Stale`], and on
+    /// PostgreSQL also when another transaction was in the way. It should read what it changes inside itself,
+    /// must not start another write, and should not take long: on SQLite it runs on the one thread that
+    /// writes, and others wait.
+    ///
+    /// # Errors
+    /// Whatever the closure returns. [`StorageError::Stale`] or [`StorageError::Busy`] when ten runs were not
+    /// enough. [`StorageError::Backend`] when it panicked. After [`StorageError::Unavailable`] it is unknown
+    /// whether the write took place.
+    pub fn write<T, E, F>(&self, context: &ChangeContext, mut closure: F) -> Result<T, TxError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<E>> + Send + 'static,
+    {
+        Inside::refuse()?;
+        #[cfg(feature = "sqlite")]
+        if let Some(writer) = &self.inner.writer {
+            return writer.write(context, closure);
+        }
+        let mut turn = None;
+        let mut attempts = 1;
+        loop {
+            let result = self.write_once(context, &mut closure);
+            let again = matches!(result, Err(TxError::Storage(StorageError::Stale | StorageError::Busy)));
+            if !again || attempts == ATTEMPTS {
+                return result;
+            }
+            attempts += 1;
+            turn.get_or_insert_with(|| lock(&self.inner.retrying));
+        }
+    }
+
+    fn write_once<T, E>(
+        &self,
+        context: &ChangeContext,
+        closure: &mut dyn FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<E>>,
+    ) -> Result<T, TxError<E>> {
+        let mut pooled = self.begin(dialect::begin_write)?;
+        let _inside = Inside::enter();
+        let news = &self.inner.news;
+        let attempt = attempt(&mut pooled.connection, context, closure);
+        let result = attempt.result.and_then(|value| {
+            news.commit(&mut pooled.connection, || news.deliver(&attempt.changes))?;
+            Ok(value)
+        });
+        pooled.broken = is_suspect(&result);
+        // After a failed commit diesel has mostly rolled back itself, and says so here.
+        if result.is_err() && Transactions::rollback_transaction(&mut pooled.connection).is_err() {
+            pooled.broken = true;
+        }
+        result
+    }
+
+    /// Takes a connection out of the pool and starts a transaction on it. All that are in the pool may be
+    /// dead, after a restart of the server for instance: nothing has happened yet, so the next one is tried.
+    fn begin(
+        &self,
+        start: fn(&mut AnyConnection) -> QueryResult<()>,
+    ) -> Result<PooledConnection<Manager>, StorageError> {
+        let mut error = StorageError::Unavailable;
+        for _ in 0..=self.inner.pool.max_size() {
+            let mut pooled = self.inner.pool.get().map_err(|_| StorageError::Unavailable)?;
+            match start(&mut pooled.connection) {
+                Ok(()) => return Ok(pooled),
+                Err(failed) => {
+                    pooled.broken = true;
+                    error = translate(failed).into_error();
+                }
+            }
+        }
+        Err(error)
+    }
+}
+
+/// Whether a connection on which this happened should be closed rather than used again. After a restart of
+/// PostgreSQL one that is kept goes on failing.
+const fn is_suspect<T, E>(result: &Result<T, TxError<E>>) -> bool {
+    matches!(result, Err(TxError::Storage(StorageError::Unavailable | StorageError::Backend(_))))
+}

@@ -1,0 +1,123 @@
+//! One suite, run on both databases: each function below becomes `sqlite::name` and `postgres::name`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+mod suite {
+    pub mod locks;
+    pub mod objects;
+    #[cfg(feature = "postgres")]
+    pub mod only_postgres;
+    #[cfg(feature = "sqlite")]
+    pub mod only_sqlite;
+    pub mod round_trips;
+    pub mod schema;
+    pub mod transactions;
+}
+mod support;
+
+macro_rules! suite {
+    (
+        both { $($module:ident: $($name:ident)*;)* }
+        sqlite { $($sqlite:ident)* }
+        postgres { $($postgres:ident)* }
+    ) => {
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $($(
+                #[test]
+                fn $name() {
+                    crate::support::on_sqlite(crate::suite::$module::$name);
+                }
+            )*)*
+            $(
+                #[test]
+                fn $sqlite() {
+                    crate::support::on_sqlite(crate::suite::only_sqlite::$sqlite);
+                }
+            )*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $($(
+                #[test]
+                fn $name() {
+                    crate::support::on_postgres(stringify!($name), crate::suite::$module::$name);
+                }
+            )*)*
+            $(
+                #[test]
+                fn $postgres() {
+                    crate::support::on_postgres(stringify!($postgres), crate::suite::only_postgres::$postgres);
+                }
+            )*
+        }
+    };
+}
+
+suite! {
+    both {
+    round_trips:
+        api_keys_round_trip
+        keys_round_trip
+        tenants_round_trip
+        no_permission_is_not_every_permission
+        instance_and_data_keys_round_trip;
+    objects:
+        conflicts_name_the_first_field
+        missing_references_are_named
+        scopes_hide_what_is_outside
+        lists_are_sorted_by_bytes
+        keys_in_use_stay
+        tenants_are_deleted_in_batches
+        old_revisions_are_stale
+        updates_keep_what_is_fixed
+        one_instance_wins
+        corrupt_rows_are_reported
+        changes_are_recorded_without_secrets;
+    transactions:
+        an_abort_leaves_nothing
+        the_listener_hears_commits_in_order
+        the_listener_ends_with_the_state_of_the_database
+        no_increment_is_lost
+        stale_closures_run_again
+        failing_writes_do_not_harm_others
+        a_panic_is_an_error
+        a_failed_statement_cannot_be_ignored
+        writes_do_not_nest
+        reads_see_one_snapshot
+        loading_between_commits_misses_nothing
+        a_store_can_be_opened_again;
+    schema:
+        schema_six_migrators_at_once
+        schema_goes_down_and_up
+        schema_is_what_diesel_expects
+        schema_pending_is_noticed;
+    locks:
+        memory_is_loaded_again_after_a_listener_panics
+        the_serve_lock_reports_health;
+    }
+    sqlite {
+        a_file_has_one_store
+        files_are_for_their_owner
+        another_writer_makes_it_busy
+    }
+    postgres {
+        the_serve_lock_is_exclusive
+        a_lost_serve_lock_is_regained
+        a_lost_serve_lock_can_go_to_another
+        dead_connections_are_replaced
+        a_commit_of_unknown_outcome_spoils_memory
+        deadlocks_are_resolved
+        a_server_that_is_away_is_unavailable
+    }
+}

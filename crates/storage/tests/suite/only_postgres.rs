@@ -1,0 +1,184 @@
+//! What only a server can do: connections are lost, and other nodes come and go.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+
+use claviger_domain::{TenantId, TenantScope};
+use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions};
+
+use crate::support::{Database, objects, read, try_write, wait_until, write};
+
+const ALL: TenantScope = TenantScope::All;
+
+/// Ends the connections of the stores of this test that meet the condition, and waits until they are gone.
+fn terminate(db: &Database, condition: &str) -> usize {
+    let own = format!("FROM pg_stat_activity WHERE application_name = '{}'", db.application_name());
+    let pids = db.texts(&format!("SELECT pid::text AS value {own} AND {condition}"));
+    for pid in &pids {
+        db.texts(&format!("SELECT pg_terminate_backend({pid})::text AS value"));
+    }
+    let list = pids.iter().map(|pid| format!("'{pid}'")).collect::<Vec<_>>().join(",");
+    wait_until("the connections are gone", || {
+        pids.is_empty()
+            || db.texts(&format!("SELECT pid::text AS value {own} AND pid::text IN ({list})")).is_empty()
+    });
+    pids.len()
+}
+
+/// Connections with an advisory lock; nobody migrates at that moment.
+const SERVING: &str = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)";
+
+pub fn the_serve_lock_is_exclusive(db: &Database) {
+    let other = Store::open(&db.options).unwrap();
+    let lock = db.store.serve_lock(|| true).unwrap();
+    assert!(lock.holds());
+    assert_eq!(other.serve_lock(|| true).map(drop), Err(StorageError::Locked));
+    assert_eq!(db.store.serve_lock(|| true).map(drop), Err(StorageError::Locked));
+    drop(lock);
+    let lock = other.serve_lock(|| true).unwrap();
+    assert!(lock.holds());
+    assert_eq!(db.store.serve_lock(|| true).map(drop), Err(StorageError::Locked));
+}
+
+pub fn a_lost_serve_lock_is_regained(db: &Database) {
+    let loads = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&loads);
+    let lock = db.store.serve_lock(move || counter.fetch_add(1, Ordering::SeqCst) < 9).unwrap();
+    assert_eq!((lock.generation(), loads.load(Ordering::SeqCst)), (0, 0));
+    for generation in 1..=2 {
+        assert_eq!(terminate(db, SERVING), 1);
+        wait_until("memory is loaded again", || lock.generation() == generation && lock.holds());
+        assert_eq!(loads.load(Ordering::SeqCst) as u64, generation);
+        assert!(lock.database_up());
+    }
+}
+
+pub fn a_lost_serve_lock_can_go_to_another(db: &Database) {
+    let lock = db.store.serve_lock(|| true).unwrap();
+    let other = Store::open(&db.options).unwrap();
+    let taken = std::cell::RefCell::new(None);
+    wait_until("the other node has the lock", || {
+        terminate(db, SERVING);
+        *taken.borrow_mut() = other.serve_lock(|| true).ok();
+        taken.borrow().is_some()
+    });
+    let before = lock.generation();
+    wait_until("the first node knows", || !lock.holds());
+    // The database itself is well.
+    wait_until("the first node asks in vain", || lock.database_up());
+    assert!(!lock.holds() && taken.borrow().as_ref().unwrap().holds());
+    assert_eq!(lock.generation(), before);
+    drop(taken);
+    wait_until("the first node has it again", || lock.holds());
+    assert_eq!(lock.generation(), before + 1);
+}
+
+pub fn dead_connections_are_replaced(db: &Database) {
+    let count = 4;
+    let use_all = || {
+        let barrier = Barrier::new(count);
+        std::thread::scope(|scope| {
+            for _ in 0..count {
+                scope.spawn(|| {
+                    read(&db.store, |tx| {
+                        barrier.wait();
+                        tx.tenants(ALL)
+                    });
+                });
+            }
+        });
+    };
+    use_all();
+    assert!(terminate(db, "true") >= count);
+    // Neither a read nor a write notices, and what was prepared before is prepared again.
+    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    assert!(terminate(db, "true") >= 1);
+    assert_eq!(read(&db.store, |tx| tx.tenants(ALL)).len(), 1);
+    use_all();
+    // One that dies in the middle fails once.
+    let killer = kill_writer(db);
+    let failed = try_write(&db.store, move |tx| {
+        killer();
+        tx.insert_tenant(&objects::tenant(2))
+    });
+    assert_eq!(failed, Err(StorageError::Unavailable));
+    use_all();
+    assert_eq!(read(&db.store, |tx| tx.tenants(ALL)).len(), 1);
+}
+
+/// What ends the connection of the write inside which it is called.
+fn kill_writer(db: &Database) -> impl Fn() + Send + use<> {
+    let db = Database { store: db.store.clone(), options: db.options.clone(), kind: db.kind };
+    move || assert_eq!(terminate(&db, "state = 'idle in transaction'"), 1)
+}
+
+pub fn a_commit_of_unknown_outcome_spoils_memory(db: &Database) {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    let listener = move |_: &[_]| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    };
+    db.store.set_listener(Arc::new(listener)).unwrap();
+    let (load, loading) = std::sync::mpsc::sync_channel::<()>(0);
+    let lock = db.store.serve_lock(move || loading.recv().is_ok()).unwrap();
+    let killer = kill_writer(db);
+    let result = try_write(&db.store, move |tx| {
+        tx.insert_tenant(&objects::tenant(1))?;
+        killer();
+        Ok(())
+    });
+    assert_eq!(result, Err(StorageError::Unavailable));
+    assert!(!lock.holds(), "the change may be there, and memory does not have it");
+    assert_eq!(heard.load(Ordering::SeqCst), 0);
+    load.send(()).unwrap();
+    wait_until("memory is loaded again", || lock.holds());
+    assert_eq!(lock.generation(), 1);
+    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(2)));
+    assert_eq!(heard.load(Ordering::SeqCst), 1);
+    drop(load);
+}
+
+pub fn deadlocks_are_resolved(db: &Database) {
+    write(&db.store, |tx| {
+        tx.insert_tenant(&objects::tenant(1))?;
+        tx.insert_tenant(&objects::tenant(2))
+    });
+    let barrier = Arc::new(Barrier::new(2));
+    let runs = Arc::new(AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for order in [[1, 2], [2, 1]] {
+            let (barrier, runs) = (Arc::clone(&barrier), Arc::clone(&runs));
+            scope.spawn(move || {
+                let mut first = true;
+                write(&db.store, move |tx| {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    for number in order {
+                        let mut tenant = tx.find_tenant(TenantId::from_u128(number), ALL)?.unwrap();
+                        tenant.jwt.time_to_live_in_seconds += 1;
+                        tx.update_tenant(&tenant)?;
+                        // Both have one row before either asks for the other.
+                        if std::mem::take(&mut first) {
+                            barrier.wait();
+                        }
+                    }
+                    Ok(())
+                });
+            });
+        }
+    });
+    assert!(runs.load(Ordering::SeqCst) > 2, "there was no deadlock");
+    let tenants = read(&db.store, |tx| tx.tenants(ALL));
+    assert!(tenants.iter().all(|tenant| tenant.jwt.time_to_live_in_seconds == 3602), "{tenants:?}");
+}
+
+pub fn a_server_that_is_away_is_unavailable(_: &Database) {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url: DatabaseUrl = format!("postgres://me:s3cret@127.0.0.1:{port}/claviger").parse().unwrap();
+    let error = Store::open(&StoreOptions::new(url)).map(drop).unwrap_err();
+    assert_eq!(error, StorageError::Unavailable);
+    // A URL that libpq would misread is refused even when it was not parsed before.
+    let url = DatabaseUrl::Postgres(String::from("postgres://me:12/s3cret@127.0.0.1/claviger"));
+    let error = Store::open(&StoreOptions::new(url)).map(drop).unwrap_err();
+    assert!(matches!(error, StorageError::InvalidUrl(_)) && !error.to_string().contains("s3cret"));
+}

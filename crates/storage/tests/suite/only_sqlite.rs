@@ -1,0 +1,69 @@
+//! What only a file can do.
+
+use std::time::Duration;
+
+use claviger_domain::TenantScope;
+use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use crate::support::{Database, objects, read, try_write, write};
+
+fn path(options: &StoreOptions) -> &std::path::Path {
+    let DatabaseUrl::Sqlite(path) = &options.url else { panic!("no SQLite") };
+    path
+}
+
+pub fn a_file_has_one_store(db: &Database) {
+    let locked = Store::open(&db.options).map(drop);
+    assert_eq!(locked, Err(StorageError::Locked));
+    assert!(StorageError::Locked.to_string().contains("another process has the database open"));
+    let link = path(&db.options).with_file_name("link.db");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path(&db.options), &link).unwrap();
+        let through_link = StoreOptions::new(DatabaseUrl::Sqlite(link));
+        assert_eq!(Store::open(&through_link).map(drop), Err(StorageError::Locked));
+    }
+    // While the serve lock lives the file stays locked, also after the store has gone.
+    let mut other = db.options.clone();
+    other.url = DatabaseUrl::Sqlite(path(&db.options).with_file_name("other.db"));
+    let store = Store::open(&other).unwrap();
+    let serving = store.serve_lock(|| true).unwrap();
+    drop(store);
+    assert_eq!(Store::open(&other).map(drop), Err(StorageError::Locked));
+    drop(serving);
+    assert_eq!(Store::open(&other).map(drop), Ok(()));
+}
+
+pub fn files_are_for_their_owner(db: &Database) {
+    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = path(&db.options).parent().unwrap();
+        let files: Vec<_> = std::fs::read_dir(directory).unwrap().map(Result::unwrap).collect();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{file:?}");
+        }
+    }
+    let nowhere = DatabaseUrl::Sqlite(path(&db.options).with_file_name("nowhere").join("claviger.db"));
+    assert!(matches!(Store::open(&StoreOptions::new(nowhere)).map(drop), Err(StorageError::Backend(_))));
+}
+
+pub fn another_writer_makes_it_busy(db: &Database) {
+    let mut options = db.options.clone();
+    options.url = DatabaseUrl::Sqlite(path(&db.options).with_file_name("busy.db"));
+    options.connection_timeout = Duration::from_millis(20);
+    let store = Store::open(&options).unwrap();
+    store.migrate_up().unwrap();
+    let mut intruder = SqliteConnection::establish(path(&options).to_str().unwrap()).unwrap();
+    intruder.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let insert = || try_write(&store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    assert_eq!(insert(), Err(StorageError::Busy));
+    assert_eq!(read(&store, |tx| tx.tenants(TenantScope::All)), []);
+    intruder.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(insert(), Ok(()));
+}

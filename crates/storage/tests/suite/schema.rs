@@ -1,0 +1,130 @@
+//! Migrations, and the schema that they make.
+
+use std::collections::BTreeSet;
+use std::sync::Barrier;
+
+use claviger_domain::TenantScope;
+use claviger_storage::{StorageError, Store};
+
+use crate::support::{Database, Kind, objects, read, write};
+
+/// Everything that was defined, one text for each thing.
+fn dump(db: &Database) -> BTreeSet<String> {
+    let query = match db.kind {
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => {
+            "SELECT name || ': ' || coalesce(sql, '') AS value FROM sqlite_schema \
+             WHERE name NOT LIKE '\\_\\_diesel%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'"
+        }
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable \
+                    || coalesce(' ' || collation_name, '') AS value \
+             FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_\\_diesel%' \
+             UNION ALL SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+             WHERE connamespace = current_schema()::regnamespace AND conname NOT LIKE '\\_\\_diesel%' \
+             UNION ALL SELECT indexdef FROM pg_indexes \
+             WHERE schemaname = current_schema() AND tablename NOT LIKE '\\_\\_diesel%'"
+        }
+    };
+    db.texts(query).into_iter().collect()
+}
+
+pub fn schema_six_migrators_at_once(db: &Database) {
+    db.store.migrate_down("0").unwrap();
+    let stores: Vec<Store> = (0..6)
+        .map(|_| match db.kind {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite => db.store.clone(),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => Store::open(&db.options).unwrap(),
+        })
+        .collect();
+    let barrier = Barrier::new(stores.len());
+    let migrate = |store: &Store| {
+        barrier.wait();
+        let done = store.migrate_up().unwrap();
+        store.check_schema().unwrap();
+        done
+    };
+    let done: usize = std::thread::scope(|scope| {
+        let migrate = &migrate;
+        let threads: Vec<_> = stores.iter().map(|store| scope.spawn(move || migrate(store))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(done, db.store.migrations().unwrap().len());
+}
+
+pub fn schema_goes_down_and_up(db: &Database) {
+    let before = dump(db);
+    assert!(before.len() > 8, "{before:?}");
+    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    let all = db.store.migrations().unwrap();
+    let newest = all.last().unwrap().version.clone();
+    assert_eq!(db.store.migrate_down(&newest), Ok(0));
+    assert!(matches!(db.store.migrate_down("20000101000000"), Err(StorageError::Backend(_))));
+    assert_eq!(read(&db.store, |tx| tx.tenants(TenantScope::All)).len(), 1);
+    assert_eq!(db.store.migrate_down("0"), Ok(all.len()));
+    assert_eq!(dump(db), BTreeSet::new());
+    assert_eq!(db.store.migrate_up(), Ok(all.len()));
+    assert_eq!(db.store.migrate_up(), Ok(0));
+    assert_eq!(dump(db), before);
+    // Connections that were open meanwhile go on.
+    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    assert_eq!(read(&db.store, |tx| tx.tenants(TenantScope::All)).len(), 1);
+}
+
+/// The columns of `schema.rs`, as `table.column type nullability`.
+fn expected() -> BTreeSet<String> {
+    let (mut columns, mut table) = (BTreeSet::new(), "");
+    for line in include_str!("../../src/schema.rs").lines().map(str::trim) {
+        if let Some((column, kind)) = line.trim_end_matches(',').split_once(" -> ") {
+            let inner = kind.strip_prefix("Nullable<").and_then(|kind| kind.strip_suffix('>'));
+            let nullable = if inner.is_some() { "null" } else { "not null" };
+            columns.insert(format!("{table}.{column} {} {nullable}", inner.unwrap_or(kind)));
+        } else if let Some((name, _)) = line.split_once(" (") {
+            table = name;
+        }
+    }
+    columns
+}
+
+pub fn schema_is_what_diesel_expects(db: &Database) {
+    let query = match db.kind {
+        // SQLite has no type for flags: what has a check for 0 and 1 is one.
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => {
+            "SELECT t.name || '.' || c.name || ' ' || CASE \
+                 WHEN t.sql LIKE '%CHECK (' || c.name || ' IN (0, 1))%' THEN 'Bool' \
+                 ELSE CASE c.type WHEN 'TEXT' THEN 'Text' WHEN 'INTEGER' THEN 'BigInt' \
+                 WHEN 'BLOB' THEN 'Binary' ELSE c.type END END \
+                 || CASE c.\"notnull\" WHEN 1 THEN ' not null' ELSE ' null' END AS value \
+             FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
+             WHERE t.type = 'table' AND t.name NOT LIKE '\\_\\_diesel%' ESCAPE '\\' \
+             AND t.name NOT LIKE 'sqlite%'"
+        }
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            "SELECT table_name || '.' || column_name || ' ' || CASE data_type \
+                 WHEN 'text' THEN 'Text' WHEN 'bigint' THEN 'BigInt' WHEN 'bytea' THEN 'Binary' \
+                 WHEN 'boolean' THEN 'Bool' ELSE data_type END \
+                 || CASE is_nullable WHEN 'NO' THEN ' not null' ELSE ' null' END AS value \
+             FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_\\_diesel%'"
+        }
+    };
+    let expected = expected();
+    assert!(expected.len() > 60 && expected.contains("api_key.digest Binary not null"), "{expected:?}");
+    assert_eq!(db.texts(query).into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+pub fn schema_pending_is_noticed(db: &Database) {
+    assert_eq!(db.store.check_schema(), Ok(()));
+    let applied = db.store.migrations().unwrap();
+    assert!(applied.iter().all(|migration| migration.applied));
+    assert_eq!((applied[0].version.as_str(), applied[0].name.as_str()), ("20261121100000", "initial"));
+    db.store.migrate_down("0").unwrap();
+    assert_eq!(db.store.check_schema(), Err(StorageError::MigrationsPending));
+    assert!(db.store.migrations().unwrap().iter().all(|migration| !migration.applied));
+}

@@ -56,7 +56,6 @@ const PACKAGES: [Package; 8] = [
             "claviger-domain",
             "claviger-keyring",
             "claviger-storage",
-            "rand",
             "serde",
             "serde_json",
             "thiserror",

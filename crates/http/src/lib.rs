@@ -23,5 +23,5 @@ pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};
 pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};
 pub use routes::{Gives, Guard, Operation, ROUTES, Route, Takes};
-pub use server::{Ready, ServerError, Stop, create_api_key, serve};
+pub use server::{CHATTY_TARGETS, Ready, ServerError, Stop, create_api_key, serve};
 pub use state::{Clock, system_clock};

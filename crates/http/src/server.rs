@@ -17,6 +17,9 @@ use crate::ops::tenant::finish_delete;
 use crate::options::{ListenAddress, ServerOptions};
 use crate::state::{AppState, Clock, Derived, GenerationSlots, RequestIds};
 
+/// Targets of log events that tell of each thread at start and stop; `warn` is enough of them.
+pub const CHATTY_TARGETS: [&str; 1] = ["actix_server"];
+
 /// Callers that may wait for an RSA key before further ones are turned away.
 const GENERATIONS_WAITING: usize = 16;
 /// Threads per worker for operations that block: more than connections in the pool, and room for those that wait for
@@ -98,8 +101,9 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
         };
         let running = server.run();
         let handle = running.handle();
+        let word = word_to_stop(stop);
         rt::spawn(async move {
-            wait(stop).await;
+            word.await;
             tracing::info!("stopping: running requests may finish");
             handle.stop(true).await;
         });
@@ -118,25 +122,29 @@ fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     }
 }
 
-async fn wait(stop: Stop) {
-    match stop {
-        Stop::Channel(channel) => {
-            // An error means that the sender is gone, which is a word as well.
-            let _gone = channel.await;
-        }
-        Stop::Signal => {
-            use tokio::signal::unix::{SignalKind, signal};
-            match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-                (Ok(mut terminate), Ok(mut interrupt)) => {
-                    tokio::select! {
-                        _ = terminate.recv() => {}
-                        _ = interrupt.recv() => {}
-                    }
+/// The word to stop. Signals are caught from this call on and not only when somebody waits: one that comes as soon as the
+/// server says that it listens must not kill it.
+fn word_to_stop(stop: Stop) -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = match &stop {
+        Stop::Signal => Some((signal(SignalKind::terminate()), signal(SignalKind::interrupt()))),
+        Stop::Channel(_) => None,
+    };
+    async move {
+        match (stop, signals) {
+            (Stop::Channel(channel), _) => {
+                // An error means that the sender is gone, which is a word as well.
+                let _gone = channel.await;
+            }
+            (Stop::Signal, Some((Ok(mut terminate), Ok(mut interrupt)))) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
                 }
-                _ => {
-                    tracing::error!("cannot listen for signals: only SIGKILL stops this process");
-                    std::future::pending::<()>().await;
-                }
+            }
+            (Stop::Signal, _) => {
+                tracing::error!("cannot listen for signals: only SIGKILL stops this process");
+                std::future::pending::<()>().await;
             }
         }
     }

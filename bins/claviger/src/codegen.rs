@@ -1,0 +1,140 @@
+//! What the documentation repeats from the code, as Markdown; `cargo xtask codegen` puts it into the pages.
+
+use std::fmt::Write;
+
+use claviger_domain::{CODES, Place};
+use claviger_http::{Guard, ROUTES, openapi_document};
+
+use crate::settings::SETTINGS;
+
+/// A part of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Codes,
+    OpenApi,
+    Routes,
+    Settings,
+}
+
+impl Part {
+    const ALL: [(&'static str, Self); 4] = [
+        ("codes", Self::Codes),
+        ("openapi", Self::OpenApi),
+        ("routes", Self::Routes),
+        ("settings", Self::Settings),
+    ];
+
+    /// The names of the parts.
+    pub(crate) const NAMES: [&'static str; 4] =
+        [Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0, Self::ALL[3].0];
+
+    /// The part with this name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(own, _)| *own == name).map(|(_, part)| part)
+    }
+
+    /// The text of the part, with a newline at its end.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Codes => codes(),
+            Self::OpenApi => format!("{:#}\n", openapi_document()),
+            Self::Routes => routes(),
+            Self::Settings => settings(),
+        }
+    }
+}
+
+fn routes() -> String {
+    let rows = ROUTES.iter().map(|route| {
+        let guard = match route.guard {
+            Guard::Public => "anybody".to_owned(),
+            Guard::Endpoint(endpoint) => format!("`{} {endpoint}`", route.method),
+            Guard::Optional(endpoint) => format!("anybody; more with `{} {endpoint}`", route.method),
+            Guard::KeyManager => "key managers".to_owned(),
+        };
+        vec![format!("`{}`", route.method), format!("`{}`", route.template), guard, route.summary.to_owned()]
+    });
+    table(["method", "path", "who may call it", "what it does"], rows)
+}
+
+fn codes() -> String {
+    let rows = CODES.iter().map(|code| {
+        let (text, place) = match code.place {
+            Place::Request => (format!("[{}]", code.reason), "the request".to_owned()),
+            Place::Field(path) => (format!("[{}]{path}", code.reason), format!("`{path}`")),
+            Place::AnyField => (format!("[{}]…", code.reason), "the member that it names".to_owned()),
+        };
+        vec![format!("`{text}`"), place, code.message.to_owned()]
+    });
+    table(["code", "where", "message"], rows)
+}
+
+fn settings() -> String {
+    let mut text = table(
+        ["setting", "value", "default", "meaning"],
+        SETTINGS.iter().map(|setting| {
+            vec![
+                format!("`{}`", setting.name),
+                setting.value.to_owned(),
+                setting.default.to_owned(),
+                setting.description.to_owned(),
+            ]
+        }),
+    );
+    text.push('\n');
+    text.push_str(&table(
+        ["setting", "flag", "environment", "file"],
+        SETTINGS.iter().map(|setting| {
+            vec![
+                format!("`{}`", setting.name),
+                setting.flag().map_or_else(|| "none: a secret".to_owned(), |flag| format!("`--{flag}`")),
+                format!("`{}`", setting.variable()),
+                format!("`{}`", setting.key()),
+            ]
+        }),
+    ));
+    text
+}
+
+/// A table in Markdown. Bars inside cells are escaped.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = String::new();
+    let mut line = |cells: Vec<String>| {
+        let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "| {} |", cells.join(" | "));
+    };
+    line(head.map(str::to_owned).to_vec());
+    line(head.map(|_| "---".to_owned()).to_vec());
+    rows.for_each(&mut line);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_as_many_cells_as_the_head() {
+        for part in [Part::Codes, Part::Routes, Part::Settings] {
+            let text = part.text();
+            for table in text.split("\n\n") {
+                let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+                let head = table.lines().next().map(cells).unwrap();
+                assert!(table.lines().count() > 10, "{part:?}");
+                assert!(table.lines().all(|line| cells(line) == head), "{part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_and_route_is_there() {
+        let (settings, routes) = (Part::Settings.text(), Part::Routes.text());
+        for setting in SETTINGS {
+            assert!(settings.contains(&format!("| `{}` |", setting.name)), "{}", setting.name);
+        }
+        for route in ROUTES {
+            assert!(routes.contains(route.template), "{}", route.template);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The table of settings: the one definition from which flags, environment variables, keys of the configuration file,
+//! `check-config` and the documentation are made.
+
+/// What the names of environment variables start with.
+pub(crate) const PREFIX: &str = "CLAVIGER_";
+
+/// The environment variable that names the configuration file, as `--config` does.
+pub(crate) const CONFIG_VARIABLE: &str = "CLAVIGER_CONFIG";
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The name in capitals, without the prefix of the environment.
+    pub(crate) name: &'static str,
+    /// What is in force when nothing is set, for people.
+    pub(crate) default: &'static str,
+    /// What may be given, for people.
+    pub(crate) value: &'static str,
+    /// What it does.
+    pub(crate) description: &'static str,
+    /// Whether the value is never shown. Such a setting has no flag: the list of processes shows flags to everybody.
+    pub(crate) secret: bool,
+}
+
+impl Setting {
+    /// The environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name)
+    }
+
+    /// The flag without its dashes; also the id of the argument. `None` for a secret.
+    pub(crate) fn flag(&self) -> Option<String> {
+        (!self.secret).then(|| self.name.to_ascii_lowercase().replace('_', "-"))
+    }
+
+    /// The key in the configuration file.
+    pub(crate) fn key(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+}
+
+macro_rules! settings {
+    ($($name:ident $kind:ident = $default:literal, $value:literal, $description:literal;)*) => {
+        $(
+            #[doc = $description]
+            pub(crate) static $name: Setting = Setting {
+                name: stringify!($name),
+                default: $default,
+                value: $value,
+                description: $description,
+                secret: settings!(@$kind),
+            };
+        )*
+
+        /// Every setting, in the order in which they are shown.
+        pub(crate) static SETTINGS: &[&Setting] = &[$(&$name),*];
+    };
+    (@plain) => { false };
+    (@secret) => { true };
+}
+
+settings! {
+    HTTP_ADDR plain = "`127.0.0.1:9011`", "`IP:PORT` or `unix:/path`",
+        "Where the server listens. Port 0 takes a free port, which the log names.";
+    DATA_DIR plain = "`./claviger-data`", "a directory",
+        "Where the SQLite database and a generated master key lie. Made with mode 0700 when it is missing.";
+    DATABASE_URL plain = "`sqlite:<DATA_DIR>/claviger.db`", "`sqlite:PATH`, `postgres://…` or `postgresql://…`",
+        "The database. A URL with a password belongs into the environment or the file: flags can be seen by others.";
+    DATABASE_POOL_SIZE plain = "`8`", "1 to 100",
+        "Connections to the database that are open at most; on SQLite those that read.";
+    MIGRATE plain = "`auto`", "`auto` or `off`",
+        "Whether `serve` runs migrations that are due. With `off` it does not start while some are.";
+    MASTER_KEY secret = "with SQLite the content of `<DATA_DIR>/master.key`", "32 bytes in base64",
+        "Seals the secrets in the database. Required with PostgreSQL. `claviger master-key generate` makes one.";
+    MASTER_KEY_FILE plain = "none", "a file",
+        "A file that holds the master key. Not together with `MASTER_KEY`.";
+    BOOTSTRAP_API_KEY secret = "none", "16 to 1024 bytes",
+        "The value of the first key manager. Used only while the instance has no API keys.";
+    BOOTSTRAP_API_KEY_FILE plain = "none", "a file",
+        "A file that holds the value of the first key manager. Not together with `BOOTSTRAP_API_KEY`.";
+    API_KEY_PREFIX plain = "`clv_`", "up to 32 of `A-Z a-z 0-9 _ -`",
+        "What generated API keys start with, so that scanners recognise a leaked one.";
+    HTTP_WORKERS plain = "the number of cores", "1 to 256",
+        "Threads that accept and parse requests.";
+    SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",
+        "How long running requests may take to finish after `SIGTERM` or `SIGINT`.";
+    LOCAL_METRICS_ENABLED plain = "`false`", "`true` or `false`",
+        "Whether callers on a loopback address see the full `/api/status` without an API key.";
+    LOG_FORMAT plain = "`text` on a terminal, else `json`", "`text` or `json`",
+        "The form of the log on standard error.";
+    LOG plain = "`info`, of the HTTP library `warn`", "`LEVEL` or `TARGET=LEVEL`, joined by commas",
+        "What is logged. Levels are `error`, `warn`, `info`, `debug`, `trace` and `off`.";
+}
+
+/// Settings that are planned: naming one is refused like an unknown name, but in clearer words.
+const PLANNED: [&str; 5] =
+    ["KICKSTART_FILE", "PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE", "TRUSTED_PROXIES"];
+
+/// Whether this name, in capitals, is a setting of a later version.
+pub(crate) fn is_planned(name: &str) -> bool {
+    PLANNED.contains(&name)
+}
+
+/// Whether this name, without the prefix, belongs to the tests and tools of the project.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    name.starts_with("TEST_") || ["REQUIRE_POSTGRES", "SKIPPED_FILE", "VENDORED"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_never_planned_or_foreign() {
+        let mut seen = HashSet::new();
+        for setting in SETTINGS {
+            assert!(seen.insert(setting.name), "{}", setting.name);
+            assert!(!is_planned(setting.name) && !is_foreign(setting.name), "{}", setting.name);
+            assert!(setting.name.chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{}", setting.name);
+            assert!(setting.description.ends_with('.'), "{}", setting.name);
+            assert!(!setting.description.contains('|') && !setting.value.contains('|'), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn one_name_makes_three() {
+        assert_eq!(HTTP_ADDR.variable(), "CLAVIGER_HTTP_ADDR");
+        assert_eq!(HTTP_ADDR.flag().as_deref(), Some("http-addr"));
+        assert_eq!(HTTP_ADDR.key(), "http_addr");
+        assert_eq!(MASTER_KEY.flag(), None);
+        assert_eq!(MASTER_KEY_FILE.flag().as_deref(), Some("master-key-file"));
+    }
+}

@@ -52,9 +52,11 @@ fn routes() -> String {
             Guard::Optional(endpoint) => format!("anybody; more with `{} {endpoint}`", route.method),
             Guard::KeyManager => "key managers".to_owned(),
         };
-        vec![format!("`{}`", route.method), format!("`{}`", route.template), guard, route.summary.to_owned()]
+        let path = format!("`{}`", route.template);
+        let scope = route.scope_name().to_owned();
+        vec![format!("`{}`", route.method), path, guard, scope, route.summary.to_owned()]
     });
-    table(["method", "path", "who may call it", "what it does"], rows)
+    table(["method", "path", "who may call it", "scope", "what it does"], rows)
 }
 
 fn codes() -> String {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use claviger_crypto::{MasterKey, SystemRandom};
+use claviger_crypto::{MasterKey, SystemRandom, random_array};
 use claviger_domain::SecretText;
 use claviger_storage::DatabaseUrl;
 
@@ -108,9 +108,13 @@ pub(crate) fn warn_if_shared(path: &Path) {
 }
 
 /// Writes the key all at once: whoever finds the file finds the whole key, after a loss of power too.
+///
+/// The name of the temporary file is random: a process that is killed here leaves it behind, and the next one may well
+/// have the same process id, as in a container.
 fn write(path: &Path, key: &MasterKey) -> io::Result<()> {
+    let number = random_array::<8>(&mut SystemRandom).map_err(io::Error::other)?;
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.new", std::process::id()));
+    temporary.push(format!(".{:016x}.new", u64::from_be_bytes(number)));
     let temporary = PathBuf::from(temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let written = file
@@ -153,6 +157,17 @@ mod tests {
             assert!(!path.exists());
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, database) = (directory.path().join("master.key"), directory.path().join("claviger.db"));
+        for left in [format!("master.key.{}.new", std::process::id()), "master.key.new".to_owned()] {
+            std::fs::write(directory.path().join(left), "half a k").unwrap();
+        }
+        let key = read_or_make(&path, &database, Missing::Create).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().to_base64().expose(), key.to_base64().expose());
     }
 
     #[test]

@@ -79,7 +79,7 @@ settings! {
     BOOTSTRAP_API_KEY_FILE plain = "none", "a file",
         "A file that holds the value of the first key manager. Not together with `BOOTSTRAP_API_KEY`.";
     API_KEY_PREFIX plain = "`clv_`", "up to 32 of `A-Z a-z 0-9 _ -`",
-        "What generated API keys start with, so that scanners recognise a leaked one.";
+        "What generated API keys start with, so that scanners recognise a leaked one. A presented value that starts so and has the form of a generated key, but a wrong checksum, is refused without a look-up.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",
         "Threads that accept and parse requests.";
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",

@@ -32,14 +32,6 @@ pub struct ApiKey {
     pub last_update_instant: Instant,
 }
 
-impl ApiKey {
-    /// Whether the key is refused at `now`: the instant of expiration is the first at which it does not work.
-    #[must_use]
-    pub fn is_expired(&self, now: Instant) -> bool {
-        self.expiration_instant.is_some_and(|expiration| expiration <= now)
-    }
-}
-
 /// The keyed digest under which an API key is found. Says nothing about the key without the instance's digest key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyDigest([u8; 32]);

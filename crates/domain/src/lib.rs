@@ -35,4 +35,4 @@ pub use tenant::{
     DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
     KeptDocument, KeyReference, Tenant, TenantJwtConfiguration, TenantState,
 };
-pub use violation::{CODES, Code, Place, Violation, Violations, codes};
+pub use violation::{CODES, Code, MAXIMUM_VIOLATIONS, Place, Violation, Violations, codes};

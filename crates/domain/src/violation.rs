@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+/// The most violations of one request that are reported: a body of a megabyte could hold a hundred thousand.
+pub const MAXIMUM_VIOLATIONS: usize = 100;
+
 /// Where a code shows up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -81,13 +84,11 @@ codes! {
     API_KEY_PERMISSIONS_INVALID = "invalid" Place::Field("apiKey.permissions.endpoints"),
         "An endpoint starts with '/' and has at most 512 bytes without white space; a method is one of GET, POST, PUT, PATCH, DELETE.";
     API_KEY_PERMISSIONS_LIFTED = "invalid" Place::Field("apiKey.permissions.endpoints"),
-        "The patch removes the last endpoint. To lift every restriction say so with permissions null.";
+        "The list of endpoints of this key is empty, so that it may do nothing. To lift that, say so with permissions null.";
     API_KEY_PERMISSIONS_NOT_AUTHORIZED = "notAuthorized" Place::Field("apiKey.permissions.endpoints"),
         "The permissions exceed those of the API key that makes this request.";
     API_KEY_PERMISSIONS_TOO_MANY = "tooMany" Place::Field("apiKey.permissions.endpoints"),
         "At most 1024 endpoints.";
-    API_KEY_RETRIEVABLE_NOT_ALLOWED = "notAllowed" Place::Field("apiKey.retrievable"),
-        "Whether the value is retrievable is decided when the key is made.";
     API_KEY_TENANT_INVALID = "invalid" Place::Field("apiKey.tenantId"),
         "There is no such tenant within reach of the API key that makes this request, or the key belongs to another tenant already.";
     BODY_MISSING = "missing" Place::Request,
@@ -243,9 +244,9 @@ impl Violations {
         Self(Vec::new())
     }
 
-    /// Adds a violation; the same one twice counts once.
+    /// Adds a violation; the same one twice counts once, and those beyond [`MAXIMUM_VIOLATIONS`] are left out.
     pub fn push(&mut self, violation: Violation) {
-        if !self.0.contains(&violation) {
+        if self.0.len() < MAXIMUM_VIOLATIONS && !self.0.contains(&violation) {
             self.0.push(violation);
         }
     }
@@ -312,6 +313,15 @@ mod tests {
             assert!(code.message.ends_with('.'), "{code:?}");
             assert!(seen.insert((code.reason, format!("{:?}", code.place), code.message)), "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_request_cannot_make_an_endless_list() {
+        let mut violations = Violations::none();
+        for number in 0..10 * MAXIMUM_VIOLATIONS {
+            violations.push(Violation::at(&codes::INVALID_JSON, number.to_string()));
+        }
+        assert_eq!(violations.iter().count(), MAXIMUM_VIOLATIONS);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-/// The content of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The content of an answer. It may hold the value of an API key, and therefore cannot be printed.
 pub(crate) enum Body {
     /// No content, and no Content-Type.
     Empty,
@@ -14,7 +13,6 @@ pub(crate) enum Body {
 }
 
 /// Status, body, and how long others may keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Body,

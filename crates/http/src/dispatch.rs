@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant as Stopwatch;
+use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -14,11 +14,13 @@ use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::Path;
 use claviger_domain::{ApiKeyId, Method};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use crate::answer::{Answer, Body};
 use crate::credential::{self, Credential};
 use crate::error::ApiError;
-use crate::gate::{Caller, Refusal, TenantHeader, admit};
+use crate::gate::{Caller, TenantHeader, admit};
 use crate::handlers::{self, Input, handle};
 use crate::routes::{Found, Guard, Operation, ROUTES, Route, Takes, find};
 use crate::state::AppState;
@@ -26,20 +28,16 @@ use crate::state::AppState;
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
 
+/// How long a body may take to arrive.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
+
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Headers that only a proxy writes; with any of them a peer on loopback is not the caller itself.
-const FORWARDING: [HeaderName; 6] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("via"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-];
+/// Starts of the names of headers that only a proxy writes; with any of them a peer on loopback is not the caller itself.
+const FORWARDING: [&str; 6] = ["forwarded", "via", "x-client-ip", "x-forwarded", "x-original", "x-real-ip"];
 
 /// Answers any request.
 pub(crate) async fn entry(
@@ -51,12 +49,12 @@ pub(crate) async fn entry(
     let request_id = state.request_ids.next();
     let mut caller_id = None;
     let outcome = respond(&request, payload, &state, &mut caller_id).await;
-    let answer = match &outcome {
-        Ok(answer) => answer.clone(),
-        Err(error) => error.answer(),
+    let (answer, error) = match outcome {
+        Ok(answer) => (answer, None),
+        Err(error) => (error.answer(), Some(error)),
     };
-    log(&request, &request_id, caller_id, answer.status, &outcome, stopwatch);
-    response(&request, answer, &outcome, &request_id)
+    log(&request, &request_id, caller_id, answer.status, error.as_ref(), stopwatch);
+    response(&request, answer, error.as_ref(), &request_id)
 }
 
 async fn respond(
@@ -80,11 +78,17 @@ async fn respond(
         Operation::RetrieveStatus => {
             return handlers::status(state, caller.is_some() || is_local_operator(request, state));
         }
+        Operation::RetrieveVersion => return handlers::version(),
         _ => {}
     }
-    let body = match route.takes {
-        Takes::Json(_) => read(request, payload).await?,
-        Takes::Nothing => Vec::new(),
+    let (body, caller) = match route.takes {
+        // Bodies can be slow: what counts is what the caller may do when the whole of it is here.
+        Takes::Json(_) => {
+            let body = read(request, payload).await?;
+            let caller = caller.map(|caller| caller.refreshed(state)).transpose()?.map(Arc::new);
+            (body, caller)
+        }
+        Takes::Nothing => (Vec::new(), caller),
     };
     let content_type =
         request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -147,7 +151,10 @@ fn tenant_header(headers: &HeaderMap) -> TenantHeader {
 fn is_local_operator(request: &HttpRequest, state: &AppState) -> bool {
     state.local_metrics
         && request.peer_addr().as_ref().map(SocketAddr::ip).is_some_and(|ip| ip.to_canonical().is_loopback())
-        && !FORWARDING.iter().any(|name| request.headers().contains_key(name))
+        && !request
+            .headers()
+            .keys()
+            .any(|name| FORWARDING.iter().any(|start| name.as_str().starts_with(start)))
 }
 
 async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, ApiError> {
@@ -156,17 +163,18 @@ async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, A
     if announced.is_some_and(|length| length > MAXIMUM_BODY as u64) {
         return Err(ApiError::TooLarge);
     }
-    match payload.to_bytes_limited(MAXIMUM_BODY).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(_)) => Err(ApiError::BodyCut),
-        Err(_) => Err(ApiError::TooLarge),
+    match tokio::time::timeout(LONGEST_BODY, payload.to_bytes_limited(MAXIMUM_BODY)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes.to_vec()),
+        Ok(Ok(Err(_))) => Err(ApiError::BodyCut),
+        Ok(Err(_)) => Err(ApiError::TooLarge),
+        Err(_) => Err(ApiError::BodyLate),
     }
 }
 
 fn response(
     request: &HttpRequest,
     answer: Answer,
-    outcome: &Result<Answer, ApiError>,
+    error: Option<&ApiError>,
     request_id: &str,
 ) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -177,12 +185,12 @@ fn response(
     } else {
         response.insert_header((CACHE_CONTROL, "no-store"));
     }
-    match outcome {
-        Err(ApiError::MethodNotAllowed) => {
+    match error {
+        Some(ApiError::MethodNotAllowed) => {
             response.insert_header((ALLOW, allowed_methods(request)));
         }
         // What is left of a body that was not read: the connection cannot be used again.
-        Err(ApiError::TooLarge | ApiError::BodyCut) => {
+        Some(ApiError::TooLarge | ApiError::BodyCut | ApiError::BodyLate) => {
             response.force_close();
         }
         _ => {}
@@ -215,41 +223,49 @@ fn log(
     request_id: &str,
     caller_id: Option<ApiKeyId>,
     status: u16,
-    outcome: &Result<Answer, ApiError>,
+    error: Option<&ApiError>,
     stopwatch: Stopwatch,
 ) {
+    let level = match error {
+        Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
+        Some(ApiError::Busy(_)) => Level::WARN,
+        Some(ApiError::Refused(_)) => Level::INFO,
+        None if !request.method().is_safe() => Level::INFO,
+        _ => Level::DEBUG,
+    };
+    // What a line shows costs as much as a check: it is put together only if somebody reads it.
+    if level > LevelFilter::current() {
+        return;
+    }
     let method = request.method().as_str();
     let path = loggable(request.uri().path());
     let path = path.as_str();
     let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
     let peer = text_or_dash(request.peer_addr());
-    let peer = peer.as_str();
-    match outcome {
-        Err(ApiError::Internal(reason)) => {
+    let api_key_id = text_or_dash(caller_id);
+    match error {
+        Some(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
         }
-        Err(ApiError::Unavailable(source)) => {
+        Some(ApiError::Unavailable(source)) => {
             let reason = source
                 .as_ref()
                 .map_or_else(|| "this node does not hold the database".to_owned(), ToString::to_string);
             tracing::error!(request_id, method, path, status, duration_us, reason, "database unavailable");
         }
-        Err(ApiError::Busy(what)) => {
+        Some(ApiError::Busy(what)) => {
             tracing::warn!(request_id, method, path, status, duration_us, what, "too busy");
         }
-        Err(ApiError::Refused(refusal)) => log_refusal(request_id, method, path, status, peer, *refusal),
-        Ok(_) if !request.method().is_safe() => {
-            let api_key_id = text_or_dash(caller_id);
+        Some(ApiError::Refused(refusal)) => {
+            let reason = refusal.to_string();
+            let api_key_id = text_or_dash(refusal.api_key_id());
+            tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
+        }
+        None if !request.method().is_safe() => {
             tracing::info!(request_id, method, path, status, duration_us, peer, api_key_id, "changed");
         }
-        Ok(_) | Err(_) => tracing::debug!(request_id, method, path, status, duration_us, peer, "answered"),
+        _ => tracing::debug!(request_id, method, path, status, duration_us, peer, api_key_id, "answered"),
     }
-}
-
-fn log_refusal(request_id: &str, method: &str, path: &str, status: u16, peer: &str, refusal: Refusal) {
-    let reason = refusal.to_string();
-    let api_key_id = text_or_dash(refusal.api_key_id());
-    tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
 }
 
 fn text_or_dash(value: Option<impl ToString>) -> String {

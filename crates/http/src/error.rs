@@ -39,6 +39,9 @@ pub(crate) enum ApiError {
     /// The client went away before its body was complete.
     #[error("the body ended early")]
     BodyCut,
+    /// The body took too long.
+    #[error("the body came too slowly")]
+    BodyLate,
     /// Too much work waits already.
     #[error("too busy: {0}")]
     Busy(&'static str),
@@ -51,6 +54,11 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// Whether this is the one violation of that code.
+    pub(crate) fn is(&self, code: &'static Code) -> bool {
+        matches!(self, Self::Invalid(violations) if *violations == Violations::from(code))
+    }
+
     /// The status and body for this error.
     pub(crate) fn answer(&self) -> Answer {
         match self {
@@ -61,6 +69,7 @@ impl ApiError {
             Self::MethodNotImplemented => Answer::empty(501),
             Self::Refused(_) => Answer::empty(401),
             Self::TooLarge => errors(413, &Violations::from(&codes::BODY_TOO_LARGE)),
+            Self::BodyLate => Answer::empty(408),
             Self::BodyCut => errors(400, &Violations::from(&codes::INVALID_JSON)),
             Self::Busy(_) | Self::Unavailable(_) => errors(503, &Violations::from(&codes::UNAVAILABLE)),
             Self::Internal(_) => errors(500, &Violations::from(&codes::EXCEPTION)),

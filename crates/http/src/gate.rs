@@ -5,12 +5,15 @@
 
 use std::fmt;
 
-use claviger_authz::{Access, Decision, Endpoint, Reason, Request, Target};
+use claviger_authz::{
+    Access, CompiledPermissions, Decision, Endpoint, EndpointScope, Reason, Request, Target,
+};
 use claviger_domain::{
     Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, Method, TenantId, TenantScope, TenantState,
     Violation, codes,
 };
 use claviger_keyring::Entry;
+use claviger_storage::{ReadTransaction, TxError};
 
 use crate::credential::Credential;
 use crate::error::ApiError;
@@ -114,17 +117,45 @@ impl Caller {
         ChangeContext { actor: Actor::ApiKey(self.entry.id), instant: now, address: self.address.clone() }
     }
 
-    /// Decides again with what the keyring knows now: after slow work the key may be gone, expired or narrower.
+    /// The caller as the keyring knows it now: while the body was on its way the key may have been deleted or narrowed.
     ///
     /// # Errors
     /// As [`admit`].
-    pub(crate) fn still_stands(&self, state: &AppState) -> Result<(), ApiError> {
-        if !state.serves() {
-            return Err(ApiError::Unavailable(None));
+    pub(crate) fn refreshed(&self, state: &AppState) -> Result<Self, ApiError> {
+        pass(state, self.digest, Request { now: state.now(), ..self.request }, self.address.clone())
+    }
+
+    /// Compares the caller with the database, inside the transaction that is about to write: nothing is written with power
+    /// that was taken away before.
+    ///
+    /// # Errors
+    /// [`ApiError::Refused`] when the key is gone, expired, or its tenant is not in use any more;
+    /// [`ApiError::Conflict`] when its rights have changed, so that a second try is decided by the new ones.
+    pub(crate) fn require_current(
+        &self,
+        tx: &mut ReadTransaction<'_>,
+        now: Instant,
+    ) -> Result<(), TxError<ApiError>> {
+        let refused = |refusal| TxError::Abort(ApiError::Refused(refusal));
+        let stored = tx
+            .find_api_key(self.entry.id, TenantScope::All)?
+            .filter(|stored| stored.digest == self.digest)
+            .ok_or(refused(Refusal::UnknownKey))?
+            .api_key;
+        if self.access().expiration_instant.is_some_and(|expiration| expiration <= now) {
+            return Err(refused(Refusal::Denied(self.entry.id, Reason::Expired)));
         }
-        let request = Request { now: state.now(), ..self.request };
-        let entry = state.keyring.find(&self.digest).ok_or(ApiError::Refused(Refusal::UnknownKey))?;
-        decide(state, &entry, &request).map(|_| ())
+        if let Some(tenant_id) = self.scope.tenant() {
+            let tenant = tx.find_tenant(tenant_id, TenantScope::All)?;
+            if tenant.is_none_or(|tenant| tenant.state != TenantState::Active) {
+                return Err(refused(Refusal::TenantGone(self.entry.id)));
+            }
+        }
+        let unchanged = stored.key_manager == self.entry.key_manager
+            && stored.tenant_id == self.entry.tenant_id
+            && stored.expiration_instant == self.entry.expiration_instant
+            && CompiledPermissions::from(&stored.permissions) == *self.entry.permissions;
+        if unchanged { Ok(()) } else { Err(TxError::Abort(ApiError::Conflict)) }
     }
 }
 
@@ -159,39 +190,58 @@ pub(crate) fn admit(
     if state.is_mistyped(presented) {
         return Err(ApiError::Refused(Refusal::Mistyped));
     }
-    let digest = state.digester.digest(presented);
-    let entry = state.keyring.find(&digest).ok_or(ApiError::Refused(Refusal::UnknownKey))?;
     let tenant_id = match tenant {
         TenantHeader::Tenant(id) => Some(id),
         TenantHeader::Absent | TenantHeader::Malformed => None,
     };
-    let request = Request { method, target, tenant_id, now: state.now() };
-    let scope = decide(state, &entry, &request)?;
+    let digest = state.digester.digest(presented);
+    let caller = pass(state, digest, Request { method, target, tenant_id, now: state.now() }, address)?;
     if tenant == TenantHeader::Malformed {
         // A global endpoint takes no tenant header at all; elsewhere the caller may know what is wrong with it.
-        let global = matches!(target, Target::Endpoint(endpoint) if endpoint.scope() == claviger_authz::EndpointScope::Global);
+        let global =
+            matches!(target, Target::Endpoint(endpoint) if endpoint.scope() == EndpointScope::Global);
         return Err(if global {
-            ApiError::Refused(Refusal::Denied(entry.id, Reason::TenantHeaderAtGlobalEndpoint))
+            ApiError::Refused(Refusal::Denied(caller.entry.id, Reason::TenantHeaderAtGlobalEndpoint))
         } else {
             Violation::new(&codes::TENANT_ID_COULD_NOT_CONVERT).into()
         });
     }
-    if let Some(id) = tenant_id
-        && state.keyring.tenant_state(&id) != Some(TenantState::Active)
-    {
-        return Err(Violation::new(&codes::INVALID_TENANT_ID).into());
-    }
-    Ok(Caller { digest, entry, scope, request, address })
+    Ok(caller)
 }
 
-fn decide(state: &AppState, entry: &Entry, request: &Request) -> Result<TenantScope, ApiError> {
-    if let Some(tenant) = entry.tenant_id
-        && state.keyring.tenant_state(&tenant) != Some(TenantState::Active)
-    {
+/// Looks the key up and decides. A refusal counts only if memory was whole all the time: while it is loaded again, a key
+/// may be missing from it.
+fn pass(
+    state: &AppState,
+    digest: ApiKeyDigest,
+    request: Request,
+    address: Option<String>,
+) -> Result<Caller, ApiError> {
+    let generation = state.generation();
+    let outcome = state.serves().then(|| decide(state, &digest, &request));
+    match outcome {
+        Some(Ok((entry, scope))) => Ok(Caller { digest, entry, scope, request, address }),
+        Some(Err(error)) if state.serves() && state.generation() == generation => Err(error),
+        Some(Err(_)) | None => Err(ApiError::Unavailable(None)),
+    }
+}
+
+fn decide(
+    state: &AppState,
+    digest: &ApiKeyDigest,
+    request: &Request,
+) -> Result<(Entry, TenantScope), ApiError> {
+    let entry = state.keyring.find(digest).ok_or(ApiError::Refused(Refusal::UnknownKey))?;
+    let in_use = |tenant: &TenantId| state.keyring.tenant_state(tenant) == Some(TenantState::Active);
+    if !entry.tenant_id.as_ref().is_none_or(in_use) {
         return Err(ApiError::Refused(Refusal::TenantGone(entry.id)));
     }
-    match claviger_authz::decide(&entry.access(), request) {
-        Decision::Allow(scope) => Ok(scope),
-        Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
+    let scope = match claviger_authz::decide(&entry.access(), request) {
+        Decision::Allow(scope) => scope,
+        Decision::Deny(reason) => return Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
+    };
+    if !request.tenant_id.as_ref().is_none_or(in_use) {
+        return Err(Violation::new(&codes::INVALID_TENANT_ID).into());
     }
+    Ok((entry, scope))
 }

@@ -43,17 +43,15 @@ pub(crate) fn handle(
     input: Input,
 ) -> Result<Answer, ApiError> {
     let known = caller.as_ref().ok_or(ApiError::Refused(Refusal::NoCredential));
+    if operation == Operation::RetrieveJsonWebKeySet && !state.serves() {
+        // What is in memory may be old.
+        return Err(ApiError::Unavailable(None));
+    }
     match operation {
         Operation::CreateApiKey => {
-            let caller = known?;
             let id = input.optional_id(&codes::API_KEY_ID_COULD_NOT_CONVERT);
-            let command = input.document().and_then(|document| wire::api_key::create(document, None));
-            let (id, mut command) = both(id, command)?;
-            match &mut command {
-                ops::api_key::NewApiKey::Create(command) => command.id = id,
-                ops::api_key::NewApiKey::Copy(command) => command.id = id,
-            }
-            shown_api_key(&ops::api_key::create(state, caller, command)?)
+            let (id, command) = both(id, input.document().and_then(wire::api_key::create))?;
+            shown_api_key(&ops::api_key::create(state, known?, id, command)?)
         }
         Operation::RetrieveApiKey => {
             shown_api_key(&ops::api_key::retrieve(state, known?, input.api_key_id()?)?)
@@ -80,10 +78,8 @@ pub(crate) fn handle(
         }
         Operation::GenerateKey => {
             let id = input.optional_id(&codes::KEY_ID_COULD_NOT_CONVERT);
-            let command = input.document().and_then(|document| wire::key::generate(document, None));
-            let (id, command) = both(id, command)?;
-            let command = ops::key::GenerateKey { id, ..command };
-            json_answer(&wire::key::KeyResponse::from(ops::key::generate(state, known?, command)?))
+            let (id, command) = both(id, input.document().and_then(wire::key::generate))?;
+            json_answer(&wire::key::KeyResponse::from(ops::key::generate(state, known?, id, command)?))
         }
         Operation::UpdateKey => {
             let (id, name) = both(input.key_id(), input.document().and_then(wire::key::rename))?;
@@ -94,6 +90,9 @@ pub(crate) fn handle(
             Ok(Answer::empty(200))
         }
         Operation::CreateTenant => {
+            ops::tenant::require_all_tenants(
+                known.as_ref().map_err(|_| ApiError::Refused(Refusal::NoCredential))?,
+            )?;
             let id = input.optional_id(&codes::TENANT_ID_COULD_NOT_CONVERT);
             let (id, fields) = both(id, input.document().and_then(wire::tenant::fields))?;
             json_answer(&wire::tenant::response(&ops::tenant::create(state, known?, id, fields)?))
@@ -117,12 +116,15 @@ pub(crate) fn handle(
             body: Body::SharedJson(ops::key::json_web_key_set(state)?),
             cache_seconds: JWKS_CACHE_SECONDS,
         }),
-        Operation::RetrieveVersion => {
-            known.and_then(|_| json_answer(&json!({"version": FUSIONAUTH_VERSION})))
-        }
+        Operation::RetrieveVersion => known.and_then(|_| version()),
         Operation::RetrieveHealth => Ok(health(state)),
         Operation::RetrieveStatus => status(state, caller.is_some()),
     }
+}
+
+/// The level of FusionAuth's API.
+pub(crate) fn version() -> Result<Answer, ApiError> {
+    json_answer(&json!({"version": FUSIONAUTH_VERSION}))
 }
 
 /// Whether a load balancer should send requests here.

@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the table of routes and the schemas beside the JSON shapes.
 
+use claviger_authz::EndpointScope;
 use claviger_domain::Method;
 use serde_json::{Map, Value, json};
 
@@ -52,7 +53,7 @@ fn operation(route: &Route) -> Value {
         parameters.push(json!({"name": name, "in": "path", "required": true,
             "schema": {"type": "string", "format": "uuid"}}));
     }
-    if route.guard == Guard::KeyManager || takes_tenant(route) {
+    if route.scope() == Some(EndpointScope::Tenant) {
         parameters.push(json!({"name": "X-FusionAuth-TenantId", "in": "header", "required": false,
             "schema": {"type": "string", "format": "uuid"}}));
     }
@@ -68,12 +69,6 @@ fn operation(route: &Route) -> Value {
         }
     }
     operation
-}
-
-fn takes_tenant(route: &Route) -> bool {
-    let Guard::Endpoint(path) = route.guard else { return false };
-    claviger_authz::Endpoint::find(path)
-        .is_some_and(|endpoint| endpoint.scope() == claviger_authz::EndpointScope::Tenant)
 }
 
 /// Two routes of one operation differ by their parameter.

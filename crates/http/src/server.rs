@@ -117,9 +117,17 @@ fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     use std::os::unix::net::UnixStream;
     match UnixStream::connect(path) {
         Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        // An ordinary file refuses connections as well, and is not ours to remove: binding fails then.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+            std::fs::remove_file(path)
+        }
         Err(_) => Ok(()),
     }
+}
+
+fn is_socket(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
 /// The word to stop. Signals are caught from this call on and not only when somebody waits: one that comes as soon as the

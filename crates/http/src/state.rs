@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use claviger_crypto::{
     ApiKeyDigester, ApiKeyFormat, ApiKeyShape, CryptoError, RandomSource, Sealer, SystemRandom, random_array,
@@ -81,6 +81,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long a caller waits for another one's RSA key at most: RSA-4096 can take seconds.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// Bounds how many RSA keys are generated at once, and how many callers wait for it: each takes seconds of a core.
 pub(crate) struct GenerationSlots {
     running: Mutex<Slots>,
@@ -103,7 +106,7 @@ impl GenerationSlots {
         Self { running: Mutex::default(), freed: Condvar::new(), at_once, waiting_at_most }
     }
 
-    /// Waits for leave; `None` when too many wait already.
+    /// Waits for leave; `None` when too many wait already, or it takes too long.
     pub(crate) fn acquire(&self) -> Option<GenerationSlot<'_>> {
         let mut slots = lock(&self.running);
         if slots.running >= self.at_once {
@@ -111,10 +114,14 @@ impl GenerationSlots {
                 return None;
             }
             slots.waiting += 1;
-            while slots.running >= self.at_once {
-                slots = self.freed.wait(slots).unwrap_or_else(PoisonError::into_inner);
-            }
+            let full = |slots: &mut Slots| slots.running >= self.at_once;
+            let waited = self.freed.wait_timeout_while(slots, LONGEST_WAIT, full);
+            let (after, time_out) = waited.unwrap_or_else(PoisonError::into_inner);
+            slots = after;
             slots.waiting -= 1;
+            if time_out.timed_out() {
+                return None;
+            }
         }
         slots.running += 1;
         Some(GenerationSlot(self))
@@ -180,6 +187,11 @@ impl AppState {
     /// Whether this node may decide from memory: it holds the database for itself.
     pub(crate) fn serves(&self) -> bool {
         self.serve_lock.get().is_some_and(ServeLock::holds)
+    }
+
+    /// How often memory was loaded again.
+    pub(crate) fn generation(&self) -> u64 {
+        self.serve_lock.get().map_or(0, ServeLock::generation)
     }
 
     /// Whether the database answered lately.

@@ -14,7 +14,7 @@ use claviger_domain::{
 };
 use claviger_storage::{StoredApiKey, TxError};
 
-use super::id_bytes;
+use super::{id_bytes, write};
 use crate::credential::has_scheme;
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
@@ -26,6 +26,8 @@ pub(crate) struct ApiKeyFields {
     pub(crate) name: Option<Name>,
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) permissions: Permissions,
+    /// The request says expressly, with `null`, that there shall be no restriction.
+    pub(crate) lifts_restrictions: bool,
     pub(crate) key_manager: Option<bool>,
     pub(crate) tenant_id: Option<TenantId>,
     pub(crate) retrievable: Option<bool>,
@@ -34,14 +36,12 @@ pub(crate) struct ApiKeyFields {
 
 /// A new key.
 pub(crate) struct CreateApiKey {
-    pub(crate) id: Option<ApiKeyId>,
     pub(crate) value: Option<SecretText>,
     pub(crate) fields: ApiKeyFields,
 }
 
 /// A new key with the power of another one.
 pub(crate) struct CopyApiKey {
-    pub(crate) id: Option<ApiKeyId>,
     pub(crate) source_id: ApiKeyId,
     pub(crate) name: Option<Name>,
 }
@@ -55,11 +55,20 @@ pub(crate) enum NewApiKey {
 /// A key with its value, where the caller may see it.
 pub(crate) type ShownApiKey = (ApiKey, Option<SecretText>);
 
-/// Makes a key.
-pub(crate) fn create(state: &AppState, caller: &Caller, command: NewApiKey) -> Result<ShownApiKey, ApiError> {
+/// Makes a key, with this id or a random one.
+pub(crate) fn create(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    id: Option<ApiKeyId>,
+    command: NewApiKey,
+) -> Result<ShownApiKey, ApiError> {
+    let id = match id {
+        Some(id) => id,
+        None => ApiKeyId::from_random_bytes(id_bytes(&mut state.random())?),
+    };
     match command {
-        NewApiKey::Create(command) => create_new(state, caller, command),
-        NewApiKey::Copy(command) => copy(state, caller, command),
+        NewApiKey::Create(command) => create_new(state, caller, id, command),
+        NewApiKey::Copy(command) => copy(state, caller, id, command),
     }
 }
 
@@ -78,17 +87,7 @@ fn make_value(
 ) -> Result<Value, ApiError> {
     let mut random = state.random();
     let text = match chosen {
-        Some(text) => {
-            let value = text.expose();
-            let unusable = value.trim() != value
-                || value.chars().any(char::is_control)
-                || has_scheme(value.as_bytes())
-                || state.is_mistyped(value.as_bytes());
-            if unusable {
-                return Err((&codes::API_KEY_KEY_INVALID).into());
-            }
-            text
-        }
+        Some(text) => text,
         None => state.api_key_format.generate(&mut random)?,
     };
     let digest = state.digester.digest(text.expose().as_bytes());
@@ -98,13 +97,22 @@ fn make_value(
     Ok(Value { text, digest, sealed })
 }
 
-fn create_new(state: &AppState, caller: &Caller, command: CreateApiKey) -> Result<ShownApiKey, ApiError> {
-    let CreateApiKey { id, value, fields } = command;
+/// Whether a chosen value could be presented later on.
+fn is_usable(state: &AppState, value: &str) -> bool {
+    value.trim() == value
+        && !value.chars().any(char::is_control)
+        && !has_scheme(value.as_bytes())
+        && !state.is_mistyped(value.as_bytes())
+}
+
+fn create_new(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    id: ApiKeyId,
+    command: CreateApiKey,
+) -> Result<ShownApiKey, ApiError> {
+    let CreateApiKey { value, fields } = command;
     let now = state.now();
-    let id = match id {
-        Some(id) => id,
-        None => ApiKeyId::from_random_bytes(id_bytes(&mut state.random())?),
-    };
     let api_key = ApiKey {
         id,
         revision: Revision::FIRST,
@@ -126,19 +134,23 @@ fn create_new(state: &AppState, caller: &Caller, command: CreateApiKey) -> Resul
     if !api_key.retrievable && api_key.name.is_none() {
         violations.add(&codes::API_KEY_NAME_BLANK);
     }
+    if value.as_ref().is_some_and(|value| !is_usable(state, value.expose())) {
+        violations.add(&codes::API_KEY_KEY_INVALID);
+    }
     check_grant(caller, &api_key, &mut violations);
     violations.into_result(()).map_err(ApiError::from)?;
     let value = make_value(state, id, value, api_key.retrievable)?;
     insert(state, caller, api_key, value, None)
 }
 
-fn copy(state: &AppState, caller: &Caller, command: CopyApiKey) -> Result<ShownApiKey, ApiError> {
-    let CopyApiKey { id, source_id, name } = command;
+fn copy(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    id: ApiKeyId,
+    command: CopyApiKey,
+) -> Result<ShownApiKey, ApiError> {
+    let CopyApiKey { source_id, name } = command;
     let now = state.now();
-    let id = match id {
-        Some(id) => id,
-        None => ApiKeyId::from_random_bytes(id_bytes(&mut state.random())?),
-    };
     let scope = caller.scope();
     let source = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(source_id, scope)?))?;
     // Unknown, out of reach, not covered, a manager: all look the same.
@@ -167,7 +179,7 @@ fn copy(state: &AppState, caller: &Caller, command: CopyApiKey) -> Result<ShownA
 /// carry power that was just taken away.
 fn insert(
     state: &AppState,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     api_key: ApiKey,
     value: Value,
     source: Option<(ApiKeyId, Revision)>,
@@ -175,7 +187,7 @@ fn insert(
     let scope = caller.scope();
     let stored = StoredApiKey { api_key, digest: value.digest, sealed_value: value.sealed };
     let shown = stored.api_key.clone();
-    state.store.write::<_, ApiError, _>(&caller.change_context(state.now()), move |tx| {
+    write(state, caller, state.now(), move |tx| {
         if let Some((id, revision)) = source {
             let unchanged =
                 tx.find_api_key(id, scope)?.is_some_and(|found| found.api_key.revision == revision);
@@ -228,13 +240,12 @@ pub(crate) fn update(
     compute: impl Fn(&ApiKey) -> Result<ApiKeyFields, Violations> + Send + 'static,
 ) -> Result<ShownApiKey, ApiError> {
     let now = state.now();
-    let context = caller.change_context(now);
-    let caller = Arc::clone(caller);
-    let (api_key, sealed) = state.store.write::<_, ApiError, _>(&context, move |tx| {
-        let stored = tx.find_api_key(id, caller.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
-        require_covered(&caller, &stored.api_key).map_err(TxError::Abort)?;
+    let owner = Arc::clone(caller);
+    let (api_key, sealed) = write(state, caller, now, move |tx| {
+        let stored = tx.find_api_key(id, owner.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
+        require_covered(&owner, &stored.api_key).map_err(TxError::Abort)?;
         let fields = compute(&stored.api_key).map_err(|violations| TxError::Abort(violations.into()))?;
-        let changed = apply(&caller, stored.api_key, fields, now)
+        let changed = apply(&owner, stored.api_key, fields, now)
             .map_err(|violations| TxError::Abort(violations.into()))?;
         let changed = tx.update_api_key(&changed)?;
         Ok((changed, stored.sealed_value))
@@ -247,15 +258,15 @@ fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) ->
     if fields.key_manager == Some(true) && !stored.key_manager {
         violations.add(&codes::API_KEY_KEY_MANAGER_NOT_ALLOWED);
     }
-    if fields.retrievable.is_some_and(|retrievable| retrievable != stored.retrievable) {
-        violations.add(&codes::API_KEY_RETRIEVABLE_NOT_ALLOWED);
-    }
+    // `retrievable` stays as it is, whatever the request says: the Go client always sends one. A tenant that differs is
+    // refused, because a caller who means to move a key must not believe that it was moved.
     if fields.tenant_id.is_some() && fields.tenant_id != stored.tenant_id {
         violations.add(&codes::API_KEY_TENANT_INVALID);
     }
     if !stored.retrievable && fields.name.is_none() {
         violations.add(&codes::API_KEY_NAME_BLANK);
     }
+    let stored_is_powerless = matches!(&stored.permissions, Permissions::Only(list) if list.is_empty());
     let changed = ApiKey {
         name: fields.name,
         attributes: fields.attributes,
@@ -264,6 +275,9 @@ fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) ->
         last_update_instant: now,
         ..stored
     };
+    if stored_is_powerless && changed.permissions == Permissions::All && !fields.lifts_restrictions {
+        violations.add(&codes::API_KEY_PERMISSIONS_LIFTED);
+    }
     if !covers(caller, &changed) {
         violations.add(&codes::API_KEY_PERMISSIONS_NOT_AUTHORIZED);
     }
@@ -272,15 +286,13 @@ fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) ->
 
 /// Deletes a key.
 pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: ApiKeyId) -> Result<(), ApiError> {
-    let context = caller.change_context(state.now());
-    let caller = Arc::clone(caller);
-    state.store.write::<_, ApiError, _>(&context, move |tx| {
-        let stored = tx.find_api_key(id, caller.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
-        require_covered(&caller, &stored.api_key).map_err(TxError::Abort)?;
-        tx.delete_api_key(id, caller.scope())?;
-        Ok(())
-    })?;
-    Ok(())
+    let owner = Arc::clone(caller);
+    write(state, caller, state.now(), move |tx| {
+        let stored = tx.find_api_key(id, owner.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
+        require_covered(&owner, &stored.api_key).map_err(TxError::Abort)?;
+        // Two deletions can meet: the second one found the key, and finds nothing to delete.
+        if tx.delete_api_key(id, owner.scope())? { Ok(()) } else { Err(TxError::Abort(ApiError::NotFound)) }
+    })
 }
 
 fn check_grant(caller: &Caller, wanted: &ApiKey, violations: &mut Violations) {

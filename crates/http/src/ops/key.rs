@@ -8,10 +8,10 @@ use claviger_crypto::{
 use claviger_domain::{
     Instant, Key, KeyId, KeySpec, KeyType, Name, Revision, TenantScope, Violation, Violations, codes,
 };
-use claviger_storage::{Entity, Field, StorageError, StoredKey, TxError};
+use claviger_storage::{StoredKey, TxError};
 use serde_json::json;
 
-use super::id_bytes;
+use super::{id_bytes, write};
 use crate::error::ApiError;
 use crate::gate::Caller;
 use crate::state::AppState;
@@ -25,7 +25,6 @@ const KID_ATTEMPTS: usize = 5;
 
 /// A key to generate.
 pub(crate) struct GenerateKey {
-    pub(crate) id: Option<KeyId>,
     pub(crate) name: Name,
     pub(crate) spec: KeySpec,
     pub(crate) issuer: Option<String>,
@@ -34,14 +33,15 @@ pub(crate) struct GenerateKey {
 /// A key with what its certificate says.
 pub(crate) type DescribedKey = (Key, Option<CertificateInformation>);
 
-/// Generates a key. No connection is held meanwhile; afterwards the caller must still stand.
+/// Generates a key. No connection is held meanwhile.
 pub(crate) fn generate(
     state: &AppState,
-    caller: &Caller,
+    caller: &Arc<Caller>,
+    id: Option<KeyId>,
     command: GenerateKey,
 ) -> Result<DescribedKey, ApiError> {
     let mut random = state.random();
-    let id = match command.id {
+    let id = match id {
         Some(id) => id,
         None => KeyId::from_random_bytes(id_bytes(&mut random)?),
     };
@@ -58,7 +58,6 @@ pub(crate) fn generate(
         let request = GenerateRequest { id, spec: command.spec, issuer: &issuer, now: state.now() };
         claviger_crypto::generate(&request, &mut random)?
     };
-    caller.still_stands(state)?;
     let now = state.now();
     let sealed = state.sealer.seal(SealedItem::KeyMaterial(id), generated.material.expose(), &mut random)?;
     let mut stored = StoredKey {
@@ -82,22 +81,16 @@ pub(crate) fn generate(
         sealed_material: Some(sealed),
     };
     for _ in 0..KID_ATTEMPTS {
-        match insert(state, caller, &stored) {
-            Err(TxError::Storage(StorageError::Conflict { entity: Entity::Key, field: Field::Kid }))
-                if stored.key.key_type == KeyType::Hmac =>
-            {
+        let row = stored.clone();
+        match write(state, caller, now, move |tx| Ok(tx.insert_key(&row)?)) {
+            Err(error) if stored.key.key_type == KeyType::Hmac && error.is(&codes::KEY_KID_DUPLICATE) => {
                 stored.key.kid = random_hmac_kid(&mut random)?;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
             Ok(()) => return describe(stored.key),
         }
     }
     Err((&codes::KEY_KID_DUPLICATE).into())
-}
-
-fn insert(state: &AppState, caller: &Caller, stored: &StoredKey) -> Result<(), TxError<ApiError>> {
-    let stored = stored.clone();
-    state.store.write(&caller.change_context(state.now()), move |tx| Ok(tx.insert_key(&stored)?))
 }
 
 /// Refuses names and ids that are taken before seconds of work are spent, and finds the issuer. The unique constraints
@@ -148,12 +141,12 @@ pub(crate) fn retrieve_all(state: &AppState, _caller: &Caller) -> Result<Vec<Des
 /// Renames a key; nothing else about it can change.
 pub(crate) fn rename(
     state: &AppState,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     id: KeyId,
     name: Name,
 ) -> Result<DescribedKey, ApiError> {
     let now = state.now();
-    let key = state.store.write::<_, ApiError, _>(&caller.change_context(now), move |tx| {
+    let key = write(state, caller, now, move |tx| {
         let key = tx.find_key(id)?.ok_or(TxError::Abort(ApiError::NotFound))?;
         if key.shadow {
             return Err(TxError::Abort((&codes::KEY_ID_INVALID).into()));
@@ -165,8 +158,8 @@ pub(crate) fn rename(
 }
 
 /// Deletes a key that nothing refers to.
-pub(crate) fn delete(state: &AppState, caller: &Caller, id: KeyId) -> Result<(), ApiError> {
-    state.store.write::<_, ApiError, _>(&caller.change_context(state.now()), move |tx| {
+pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: KeyId) -> Result<(), ApiError> {
+    write(state, caller, state.now(), move |tx| {
         let key = tx.find_key(id)?.ok_or(TxError::Abort(ApiError::NotFound))?;
         if key.shadow {
             return Err(TxError::Abort((&codes::KEY_ID_INVALID).into()));
@@ -179,8 +172,8 @@ pub(crate) fn delete(state: &AppState, caller: &Caller, id: KeyId) -> Result<(),
             )));
         }
         in_use.into_result(()).map_err(|violations| TxError::Abort(violations.into()))?;
-        tx.delete_key(id)?;
-        Ok(())
+        // Two deletions can meet: the second one found the key, and finds nothing to delete.
+        if tx.delete_key(id)? { Ok(()) } else { Err(TxError::Abort(ApiError::NotFound)) }
     })?;
     Ok(())
 }

@@ -6,7 +6,32 @@ pub(crate) mod instance;
 pub(crate) mod key;
 pub(crate) mod tenant;
 
+use std::sync::Arc;
+
 use claviger_crypto::{CryptoError, RandomSource, random_array};
+use claviger_domain::Instant;
+use claviger_storage::{TxError, WriteTransaction};
+
+use crate::error::ApiError;
+use crate::gate::Caller;
+use crate::state::AppState;
+
+/// Writes for a caller. Before anything else the transaction looks whether the caller's own key still stands as it did when
+/// it passed the gate: bodies can be slow, and so can key generation.
+pub(crate) fn write<T: Send + 'static>(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    now: Instant,
+    mut closure: impl FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let context = caller.change_context(now);
+    let caller = Arc::clone(caller);
+    let written = state.store.write(&context, move |tx| {
+        caller.require_current(tx, now)?;
+        closure(tx)
+    });
+    written.map_err(ApiError::from)
+}
 
 /// Random bytes for a fresh id.
 ///

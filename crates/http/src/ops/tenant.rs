@@ -8,7 +8,7 @@ use claviger_domain::{
 };
 use claviger_storage::{Entity, ReadTransaction, StorageError, TxError};
 
-use super::id_bytes;
+use super::{id_bytes, write};
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
 use crate::state::AppState;
@@ -25,23 +25,29 @@ pub(crate) struct TenantFields {
     pub(crate) kept: KeptDocument,
 }
 
+/// Refuses callers that are confined to one tenant: they make no others.
+pub(crate) fn require_all_tenants(caller: &Caller) -> Result<(), ApiError> {
+    match caller.scope() {
+        TenantScope::All => Ok(()),
+        TenantScope::One(_) => Err(ApiError::Refused(Refusal::ScopeTooNarrow(caller.api_key_id()))),
+    }
+}
+
 /// Makes a tenant. Callers confined to one tenant are refused.
 pub(crate) fn create(
     state: &AppState,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     id: Option<TenantId>,
     fields: TenantFields,
 ) -> Result<Tenant, ApiError> {
-    if caller.scope() != TenantScope::All {
-        return Err(ApiError::Refused(Refusal::ScopeTooNarrow(caller.api_key_id())));
-    }
+    require_all_tenants(caller)?;
     let now = state.now();
     let id = match id {
         Some(id) => id,
         None => TenantId::from_random_bytes(id_bytes(&mut state.random())?),
     };
     let default_tenant_id = state.default_tenant_id;
-    let tenant = state.store.write::<_, ApiError, _>(&caller.change_context(now), move |tx| {
+    let tenant = write(state, caller, now, move |tx| {
         let fields = complete(tx, fields.clone(), default_tenant_id)?;
         let tenant = Tenant {
             id,
@@ -120,14 +126,14 @@ pub(crate) fn retrieve_all(state: &AppState, caller: &Caller) -> Result<Vec<Tena
 /// Replaces a tenant.
 pub(crate) fn update(
     state: &AppState,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     id: TenantId,
     fields: TenantFields,
 ) -> Result<Tenant, ApiError> {
     let now = state.now();
     let scope = caller.scope();
     let default_tenant_id = state.default_tenant_id;
-    let tenant = state.store.write::<_, ApiError, _>(&caller.change_context(now), move |tx| {
+    let tenant = write(state, caller, now, move |tx| {
         let stored = tx.find_tenant(id, scope)?.ok_or(TxError::Abort(ApiError::NotFound))?;
         if stored.state == TenantState::PendingDelete {
             return Err(TxError::Abort((&codes::TENANT_ID_PENDING_DELETE).into()));
@@ -160,7 +166,7 @@ pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: TenantId) -> Re
     let now = state.now();
     let context = caller.change_context(now);
     let scope = caller.scope();
-    state.store.write::<_, ApiError, _>(&context, move |tx| {
+    write(state, caller, now, move |tx| {
         let stored = tx.find_tenant(id, scope)?.ok_or(TxError::Abort(ApiError::NotFound))?;
         if stored.state != TenantState::PendingDelete {
             tx.update_tenant(&Tenant {

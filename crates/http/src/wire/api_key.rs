@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use claviger_domain::{
-    ApiKey, ApiKeyId, EndpointPath, EndpointPermissions, Instant, Method, MethodSet, Permissions, SecretText,
-    TenantId, Violation, Violations, codes,
+    ApiKey, EndpointPath, EndpointPermissions, Instant, Method, MethodSet, Permissions, SecretText, TenantId,
+    Violation, Violations, codes,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -99,7 +99,7 @@ impl<'a> ApiKeyResponse<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with the members; what needs the database is checked later.
-pub(crate) fn create(document: Map<String, Value>, id: Option<ApiKeyId>) -> Result<NewApiKey, Violations> {
+pub(crate) fn create(document: Map<String, Value>) -> Result<NewApiKey, Violations> {
     let mut violations = Violations::none();
     let mut root = Members::of_document(document);
     let source_id = root.id("sourceKeyId", &mut violations);
@@ -108,12 +108,12 @@ pub(crate) fn create(document: Map<String, Value>, id: Option<ApiKeyId>) -> Resu
     match (source_id, members) {
         (Some(source_id), members) => {
             let name = members.and_then(|members| copied_name(members, &mut violations));
-            violations.into_result(NewApiKey::Copy(CopyApiKey { id, source_id, name }))
+            violations.into_result(NewApiKey::Copy(CopyApiKey { source_id, name }))
         }
         (None, Some(mut members)) => {
             let value = value(&mut members, &mut violations);
             let fields = fields(members, &mut violations);
-            violations.into_result(NewApiKey::Create(CreateApiKey { id, value, fields }))
+            violations.into_result(NewApiKey::Create(CreateApiKey { value, fields }))
         }
         (None, None) => {
             if violations.is_empty() {
@@ -161,6 +161,7 @@ fn copied_name(mut members: Members, violations: &mut Violations) -> Option<clav
 /// Everything that is wrong with the members.
 pub(crate) fn replace(document: Map<String, Value>) -> Result<ApiKeyFields, Violations> {
     let mut violations = Violations::none();
+    let lifts_restrictions = lifts_restrictions(&document);
     let mut root = Members::of_document(document);
     root.ignore(&["sourceKeyId"]);
     let members = root.object("apiKey", &mut violations);
@@ -174,14 +175,14 @@ pub(crate) fn replace(document: Map<String, Value>) -> Result<ApiKeyFields, Viol
     // The value never changes; clients send the one they know back.
     members.text("key", &mut violations);
     let fields = fields(members, &mut violations);
-    violations.into_result(fields)
+    violations.into_result(ApiKeyFields { lifts_restrictions, ..fields })
 }
 
 /// The fields that a patch (`application/json`) makes of a stored key.
 ///
 /// # Errors
-/// Everything that is wrong with the members of the merged document; and a patch that takes away the last endpoint,
-/// which would leave a key without restriction, unless it says so with `permissions` or `endpoints` null.
+/// Everything that is wrong with the members of the merged document. A patch that takes away the last endpoint leaves an
+/// empty list, which grants nothing.
 pub(crate) fn patched(stored: &ApiKey, patch: &Map<String, Value>) -> Result<ApiKeyFields, Violations> {
     let Value::Object(mut document) =
         serde_json::to_value(ApiKeyResponse::new(stored, None)).unwrap_or_default()
@@ -189,17 +190,16 @@ pub(crate) fn patched(stored: &ApiKey, patch: &Map<String, Value>) -> Result<Api
         return Err(Violations::from(&codes::INVALID_JSON));
     };
     merge(&mut document, patch.clone());
-    let emptied = document
-        .get("apiKey")
-        .and_then(|api_key| api_key.get("permissions"))
-        .and_then(|permissions| permissions.get("endpoints"))
-        .and_then(Value::as_object)
-        .is_some_and(Map::is_empty);
     let fields = replace(document)?;
-    if emptied && matches!(stored.permissions, Permissions::Only(_)) {
-        return Err(Violations::from(&codes::API_KEY_PERMISSIONS_LIFTED));
-    }
-    Ok(fields)
+    Ok(ApiKeyFields { lifts_restrictions: lifts_restrictions(patch), ..fields })
+}
+
+/// Whether a request says with `null` that there shall be no restriction, instead of leaving it out.
+fn lifts_restrictions(document: &Map<String, Value>) -> bool {
+    let permissions = document.get("apiKey").and_then(|api_key| api_key.get("permissions"));
+    permissions.is_some_and(|permissions| {
+        permissions.is_null() || permissions.get("endpoints").is_some_and(Value::is_null)
+    })
 }
 
 fn value(members: &mut Members, violations: &mut Violations) -> Option<SecretText> {
@@ -233,13 +233,26 @@ fn fields(mut members: Members, violations: &mut Violations) -> ApiKeyFields {
     let attributes = attributes(&mut members, violations);
     let permissions = permissions(&mut members, violations);
     members.finish(violations);
-    ApiKeyFields { name, attributes, permissions, key_manager, tenant_id, retrievable, expiration_instant }
+    ApiKeyFields {
+        name,
+        attributes,
+        permissions,
+        lifts_restrictions: false,
+        key_manager,
+        tenant_id,
+        retrievable,
+        expiration_instant,
+    }
 }
 
 fn attributes(members: &mut Members, violations: &mut Violations) -> BTreeMap<String, String> {
     let mut attributes = BTreeMap::new();
     let Some(mut meta_data) = members.object("metaData", violations) else { return attributes };
     if let Some(mut entries) = meta_data.object("attributes", violations) {
+        if entries.len() > MAXIMUM_ATTRIBUTES {
+            violations.add(&codes::API_KEY_ATTRIBUTES_INVALID);
+            return attributes;
+        }
         for name in entries.names() {
             if let Some(value) = entries.text(&name, violations) {
                 attributes.insert(name, value);
@@ -248,33 +261,27 @@ fn attributes(members: &mut Members, violations: &mut Violations) -> BTreeMap<St
     }
     meta_data.finish(violations);
     let too_long = |text: &str, limit: usize| text.chars().count() > limit || text.contains('\0');
-    if attributes.len() > MAXIMUM_ATTRIBUTES
-        || attributes.iter().any(|(name, value)| {
-            too_long(name, MAXIMUM_ATTRIBUTE_NAME) || too_long(value, MAXIMUM_ATTRIBUTE_VALUE)
-        })
-    {
+    if attributes.iter().any(|(name, value)| {
+        too_long(name, MAXIMUM_ATTRIBUTE_NAME) || too_long(value, MAXIMUM_ATTRIBUTE_VALUE)
+    }) {
         violations.add(&codes::API_KEY_ATTRIBUTES_INVALID);
     }
     attributes
 }
 
-/// Absent, `null`, `{}`, `{"endpoints": null}` and `{"endpoints": {}}` all mean "no restriction", as the Go client needs;
-/// an endpoint with an empty list of methods is an entry, and grants nothing.
+/// Absent, `null`, `{}` and `{"endpoints": null}` mean "no restriction", as the Go client needs. A list that is given is one,
+/// also when it is empty or has no methods: it grants nothing then.
 fn permissions(members: &mut Members, violations: &mut Violations) -> Permissions {
     let Some(mut object) = members.object("permissions", violations) else { return Permissions::All };
     let endpoints = object.object("endpoints", violations);
     object.finish(violations);
     let Some(mut endpoints) = endpoints else { return Permissions::All };
-    if endpoints.is_empty() {
-        return Permissions::All;
-    }
     let mut list = EndpointPermissions::default();
-    let names = endpoints.names();
-    if names.len() > MAXIMUM_ENDPOINTS {
+    if endpoints.len() > MAXIMUM_ENDPOINTS {
         violations.add(&codes::API_KEY_PERMISSIONS_TOO_MANY);
         return Permissions::Only(list);
     }
-    for path in names {
+    for path in endpoints.names() {
         // A null list grants nothing; it must not vanish, or the last one would leave a key without restriction.
         let methods = match endpoints.take(&path) {
             None => Some(MethodSet::EMPTY),
@@ -318,7 +325,7 @@ pub(crate) fn schemas() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use claviger_domain::Revision;
+    use claviger_domain::{ApiKeyId, Revision};
 
     use super::*;
 
@@ -351,10 +358,12 @@ mod tests {
     }
 
     #[test]
-    fn five_ways_to_say_no_restriction_and_no_more() {
-        for nothing in [json!(null), json!({}), json!({"endpoints": null}), json!({"endpoints": {}})] {
+    fn four_ways_to_say_no_restriction_and_no_more() {
+        for nothing in [json!(null), json!({}), json!({"endpoints": null})] {
             check_permissions(nothing, None);
         }
+        assert_eq!(replace(object(json!({"apiKey": {}}))).unwrap().permissions, Permissions::All);
+        check_permissions(json!({"endpoints": {}}), Some(""));
         check_permissions(json!({"endpoints": {"/api/user": []}}), Some(":/api/user"));
         check_permissions(json!({"endpoints": {"/api/user": null}}), Some(":/api/user"));
         check_permissions(json!({"endpoints": {"/x": ["GET", "GET", "PUT"]}}), Some("GET,PUT:/x"));
@@ -362,7 +371,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(body: Value, expected: &[&str]) {
-        let violations = create(object(body.clone()), None).err().unwrap();
+        let violations = create(object(body.clone())).err().unwrap();
         let found: Vec<_> = violations.iter().map(Violation::code).collect();
         assert_eq!(found, expected, "{body}");
     }
@@ -401,8 +410,8 @@ mod tests {
         let id = "780e1d5b-ee3b-43b2-aec8-db99b99adc4e";
         let empty = json!({"name": "c", "keyManager": false, "retrievable": false, "permissions": {},
             "metaData": {"attributes": {}}, "key": ""});
-        assert!(create(object(json!({"sourceKeyId": id, "apiKey": empty})), None).is_ok());
-        assert!(create(object(json!({"sourceKeyId": id})), None).is_ok());
+        assert!(create(object(json!({"sourceKeyId": id, "apiKey": empty}))).is_ok());
+        assert!(create(object(json!({"sourceKeyId": id}))).is_ok());
         check_refused(
             json!({"sourceKeyId": id, "apiKey": {"key": "x", "expirationInstant": 1, "permissions":
                 {"endpoints": {"/a": ["GET"]}}}}),
@@ -429,15 +438,15 @@ mod tests {
     #[test]
     fn a_patch_does_not_lift_restrictions_by_accident() {
         let key = stored(Permissions::Only("GET:/api/user".parse().unwrap()));
-        let by_accident = object(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": null}}}}));
-        assert_eq!(
-            patched(&key, &by_accident).err(),
-            Some(Violations::from(&codes::API_KEY_PERMISSIONS_LIFTED))
-        );
+        let last = object(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": null}}}}));
+        let fields = patched(&key, &last).unwrap();
+        assert_eq!(fields.permissions, Permissions::Only(EndpointPermissions::default()));
         for on_purpose in [json!(null), json!({"endpoints": null})] {
             let fields = patched(&key, &object(json!({"apiKey": {"permissions": on_purpose}}))).unwrap();
-            assert_eq!(fields.permissions, Permissions::All);
+            assert_eq!((fields.permissions, fields.lifts_restrictions), (Permissions::All, true));
         }
+        let unsaid = replace(object(json!({"apiKey": {"permissions": {}}}))).unwrap();
+        assert_eq!((unsaid.permissions, unsaid.lifts_restrictions), (Permissions::All, false));
         let nothing_new = object(json!({"apiKey": {"permissions": {"endpoints": {}}}}));
         assert_eq!(patched(&key, &nothing_new).unwrap().permissions, key.permissions);
     }

@@ -7,9 +7,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use claviger_domain::{Violation, Violations, codes};
+use claviger_domain::{MAXIMUM_VIOLATIONS, Violation, Violations, codes};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+/// The longest name of a member that an answer repeats, in bytes; those of FusionAuth's types have at most 40.
+const LONGEST_REPEATED_NAME: usize = 40;
+/// The most digits in such a name: `sha256Thumbprint` has three.
+const MOST_REPEATED_DIGITS: usize = 3;
 
 /// The JSON object in `bytes`. Nesting is limited to 128 levels by the parser.
 ///
@@ -118,8 +123,9 @@ impl Members {
         Self { path: String::new(), members }
     }
 
-    /// The path of a member of this object.
+    /// The path of a member of this object, with `*` for a name that is not repeated.
     pub(crate) fn path_of(&self, name: &str) -> String {
+        let name = if is_repeatable(name) { name } else { "*" };
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
@@ -135,9 +141,9 @@ impl Members {
         }
     }
 
-    /// Whether nothing is left to read.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// The number of members that are left.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// The names of the members that are left.
@@ -235,14 +241,22 @@ impl Members {
 
     /// Refuses what is left.
     pub(crate) fn finish(self, violations: &mut Violations) {
-        for name in self.members.keys() {
-            let shown: String = self.path_of(name).chars().take(200).collect();
+        for name in self.members.keys().take(MAXIMUM_VIOLATIONS) {
+            let path = self.path_of(name);
             violations.push(
                 Violation::new(&codes::INVALID_JSON)
-                    .with_message(format!("The member {shown:?} is not known here.")),
+                    .with_message(format!("The member {path:?} is not known here.")),
             );
         }
     }
+}
+
+/// Whether an answer may repeat the name of a member. Misspelt names help whoever reads the answer; an API key that stands
+/// where a name belongs must not get from there into the logs of clients. Names are short and have hardly any digits.
+fn is_repeatable(name: &str) -> bool {
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    name.len() <= LONGEST_REPEATED_NAME && digits <= MOST_REPEATED_DIGITS && name.bytes().all(of_names)
 }
 
 /// The same document with the members of every object in alphabetical order, as FusionAuth writes them.
@@ -313,6 +327,29 @@ mod tests {
     fn errors_do_not_quote_the_body() {
         let violations = parse_object(b"{\"key\":\"s3cret\",\"key\":tru}").unwrap_err();
         assert!(violations.iter().all(|violation| !violation.message().contains("s3cret")));
+    }
+
+    #[test]
+    fn names_are_repeated_unless_they_may_be_secrets() {
+        for name in ["permisions", "key-manager", "sha256Thumbprint", "accessTokenVerificationKeyIds"] {
+            assert!(is_repeatable(name), "{name}");
+        }
+        for name in [
+            "clv_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp13cWa8L",
+            "780e1d5b-ee3b-43b2-aec8-db99b99adc4e",
+            "704048fad6c18006f4de49d4b9bf3c73",
+            "a b",
+            "\u{7f}",
+            &"a".repeat(41),
+        ] {
+            assert!(!is_repeatable(name), "{name}");
+            let document = json!({ "o": { name: 1 } }).as_object().unwrap().clone();
+            let mut violations = Violations::none();
+            let mut root = Members::of_document(document);
+            let mut object = root.object("o", &mut violations).unwrap();
+            assert_eq!(object.text(name, &mut violations), None);
+            assert_eq!(violations.iter().next().and_then(Violation::field), Some("o.*"));
+        }
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use claviger_crypto::CertificateInformation;
 use claviger_domain::{
-    Instant, Key, KeyAlgorithm, KeyId, KeySpec, KeySpecError, KeyType, Name, Violation, Violations, codes,
+    Instant, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Name, Violation, Violations, codes,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::{NameCodes, name};
-use crate::ops::key::{GenerateKey, MAXIMUM_ISSUER_LENGTH};
+use crate::ops::key::{DescribedKey, GenerateKey, MAXIMUM_ISSUER_LENGTH};
 
 const NAME_CODES: NameCodes = NameCodes {
     blank: &codes::KEY_NAME_BLANK,
@@ -88,9 +88,6 @@ impl From<CertificateInformation> for CertificateInformationBody {
         }
     }
 }
-
-/// A key with what its certificate says, if it has one.
-pub(crate) type DescribedKey = (Key, Option<CertificateInformation>);
 
 impl From<DescribedKey> for KeyBody {
     fn from((key, information): DescribedKey) -> Self {
@@ -173,14 +170,15 @@ fn required_name(members: &mut Members, violations: &mut Violations) -> Option<N
 ///
 /// # Errors
 /// Everything that is wrong with the members.
-pub(crate) fn generate(document: Map<String, Value>, id: Option<KeyId>) -> Result<GenerateKey, Violations> {
+pub(crate) fn generate(document: Map<String, Value>) -> Result<GenerateKey, Violations> {
     let mut violations = Violations::none();
     let Some(mut members) = key_members(document, &mut violations) else { return Err(violations) };
     let name = required_name(&mut members, &mut violations);
     let algorithm = algorithm(&mut members, &mut violations);
     let length = members.whole_number_or_text("length", &mut violations);
     let issuer = members.text("issuer", &mut violations).filter(|issuer| !issuer.is_empty());
-    if issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
+    let has_certificate = algorithm.is_none_or(|algorithm| algorithm.key_type().is_asymmetric());
+    if has_certificate && issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
         violations.add(&codes::KEY_ISSUER_INVALID);
     }
     // What a generated key does not take from the request: clients send whole objects.
@@ -201,7 +199,7 @@ pub(crate) fn generate(document: Map<String, Value>, id: Option<KeyId>) -> Resul
         }
     });
     match (name, spec) {
-        (Some(name), Some(spec)) => violations.into_result(GenerateKey { id, name, spec, issuer }),
+        (Some(name), Some(spec)) => violations.into_result(GenerateKey { name, spec, issuer }),
         _ => Err(violations),
     }
 }
@@ -294,7 +292,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(key: Value, expected: &[&str]) {
-        let violations = generate(object(json!({"key": key.clone()})), None).err().unwrap();
+        let violations = generate(object(json!({"key": key.clone()}))).err().unwrap();
         let found: Vec<_> = violations.iter().map(Violation::code).collect();
         assert_eq!(found, expected, "{key}");
     }
@@ -325,7 +323,7 @@ mod tests {
     fn ignores_what_clients_send_along() {
         let key = json!({"name": "n", "algorithm": "RS256", "length": "4096", "certificateInformation": {},
             "hasPrivateKey": false, "issuer": "", "kid": "k", "secret": 1});
-        let command = generate(object(json!({"key": key})), None).ok().unwrap();
+        let command = generate(object(json!({"key": key}))).ok().unwrap();
         assert_eq!(command.spec.length(), Some(4096));
         assert_eq!(command.issuer, None);
     }

@@ -75,6 +75,9 @@ pub(crate) fn document(tenant: &Tenant) -> Value {
         Some(Value::Object(kept)) => kept,
         _ => Map::new(),
     };
+    for (name, value) in jwt_defaults() {
+        jwt.entry(name).or_insert(value);
+    }
     let own = &tenant.jwt;
     let mut put = |name: &str, value: Value| jwt.insert(name.to_owned(), value);
     for (name, key) in [("accessTokenKeyId", own.access_token_key_id), ("idTokenKeyId", own.id_token_key_id)]
@@ -103,6 +106,21 @@ pub(crate) fn document(tenant: &Tenant) -> Value {
     put("name", tenant.name.as_str().into());
     put("state", tenant.state.as_str().into());
     sorted(Value::Object(members))
+}
+
+/// What FusionAuth's clients expect in `jwtConfiguration` when nobody set it.
+fn jwt_defaults() -> Map<String, Value> {
+    let defaults = json!({
+        "refreshTokenExpirationPolicy": "Fixed",
+        "refreshTokenSlidingWindowConfiguration": {
+            "maximumTimeToLiveInMinutes": DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES,
+        },
+        "refreshTokenUsagePolicy": "Reusable",
+    });
+    match defaults {
+        Value::Object(defaults) => defaults,
+        _ => Map::new(),
+    }
 }
 
 /// The body of an answer: `{"tenant": …}`.
@@ -284,7 +302,7 @@ mod tests {
         let document = document(&tenant(fields(object(body)).ok().unwrap()));
         assert_eq!(
             document.to_string(),
-            r#"{"configured":true,"data":{"a":{"x":1.5},"b":[1,null]},"id":"00000000-0000-0000-0000-000000000007","insertInstant":1,"issuer":"acme.com","jwtConfiguration":{"refreshTokenTimeToLiveInMinutes":43200,"refreshTokenUsagePolicy":"OneTimeUse","timeToLiveInSeconds":60},"lastUpdateInstant":2,"name":"t","state":"Active","themeId":"anything"}"#
+            r#"{"configured":true,"data":{"a":{"x":1.5},"b":[1,null]},"id":"00000000-0000-0000-0000-000000000007","insertInstant":1,"issuer":"acme.com","jwtConfiguration":{"refreshTokenExpirationPolicy":"Fixed","refreshTokenSlidingWindowConfiguration":{"maximumTimeToLiveInMinutes":43200},"refreshTokenTimeToLiveInMinutes":43200,"refreshTokenUsagePolicy":"OneTimeUse","timeToLiveInSeconds":60},"lastUpdateInstant":2,"name":"t","state":"Active","themeId":"anything"}"#
         );
     }
 

@@ -160,6 +160,10 @@ pub(crate) fn begin_read(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
+/// The key of the advisory lock that every writing transaction of this schema shares.
+#[cfg(feature = "postgres")]
+const WRITERS: &str = "hashtextextended('claviger write ' || current_schema(), 0)";
+
 /// Starts a transaction that writes. On SQLite it takes the write lock at once: a transaction that only later
 /// finds out that it writes fails when another one wrote in between, however long it may wait.
 pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
@@ -169,10 +173,14 @@ pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
             AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
-            connection,
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        ),
+        AnyConnection::Postgres(connection) => {
+            // The lock is held until the commit is done, even if this process is not there any more: see
+            // `try_serve_lock`.
+            let begin = format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock_shared({WRITERS})"
+            );
+            AnsiTransactionManager::begin_transaction_sql(connection, &begin)
+        }
     }
 }
 
@@ -314,15 +322,55 @@ pub(crate) fn lock_migrations(connection: &mut AnyConnection) -> Result<(), Stor
     }
 }
 
-/// Tries to become the one serving node of the database. The lock goes with the connection.
-pub(crate) fn try_serve_lock(connection: &mut AnyConnection) -> Result<bool, StorageError> {
+/// The epoch of a store that does not serve: its writes are not compared with that of the database.
+pub(crate) const NO_EPOCH: i64 = 0;
+
+/// Inside a write: whether the node that writes is still the one that serves. Another one may have taken over while this
+/// one has not noticed yet, and would not hear of the write.
+pub(crate) fn require_epoch(connection: &mut AnyConnection, epoch: i64) -> Result<(), StorageError> {
+    if epoch == NO_EPOCH {
+        return Ok(());
+    }
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Ok(true),
+        AnyConnection::Sqlite(_) => Err(StorageError::Backend(String::from("SQLite knows no epochs"))),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let current: i64 =
+                one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM serve_epoch"), connection)?;
+            if current == epoch { Ok(()) } else { Err(StorageError::Unavailable) }
+        }
+    }
+}
+
+/// Tries to become the one serving node of the database, in a new epoch. The lock goes with the connection. `None` when
+/// another node serves.
+pub(crate) fn try_serve_lock(connection: &mut AnyConnection) -> Result<Option<i64>, StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(Some(NO_EPOCH)),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             let key = advisory_key(connection, "serve")?;
-            one(diesel::dsl::sql::<Bool>(&format!("SELECT pg_try_advisory_lock({key})")), connection)
+            let query = format!("SELECT pg_try_advisory_lock({key})");
+            if !one(diesel::dsl::sql::<Bool>(&query), connection)? {
+                return Ok(None);
+            }
+            // A commit that a killed node had sent goes on without it. Whoever loads memory now must not miss it.
+            // A node that lives, but has lost its lock without noticing, cannot write any more in the next epoch.
+            let writers_are_gone = format!(
+                "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock({WRITERS}); \
+                 SELECT nextval('serve_epoch'); COMMIT"
+            );
+            if let Err(error) = connection.batch_execute(&writers_are_gone) {
+                tracing::warn!(%error, "a write of another node is still under way");
+                connection
+                    .batch_execute(&format!("ROLLBACK; SELECT pg_advisory_unlock({key})"))
+                    .map_err(|error| translate(error).into_error())?;
+                return Ok(None);
+            }
+            // Nobody else can end this epoch while this connection has the lock.
+            one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM serve_epoch"), connection).map(Some)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The lock of the one node that serves a database, and the probe of the database's health.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -66,9 +66,8 @@ impl Store {
         let seen_doubts = news.doubts();
         let asked = Instant::now();
         let mut connection = dialect::connect(&options, Role::Read)?;
-        if !dialect::try_serve_lock(&mut connection)? {
-            return Err(StorageError::Locked);
-        }
+        let epoch = dialect::try_serve_lock(&mut connection)?.ok_or(StorageError::Locked)?;
+        self.inner.epoch.store(epoch, Ordering::SeqCst);
         let (can_be_lost, interval, limit) = match options.url {
             DatabaseUrl::Sqlite(_) => (false, SQLITE_INTERVAL, SQLITE_LIMIT),
             DatabaseUrl::Postgres(_) => (true, POSTGRES_INTERVAL, POSTGRES_LIMIT),
@@ -89,6 +88,7 @@ impl Store {
             options,
             interval,
             connection: Some(connection),
+            epoch: Arc::clone(&self.inner.epoch),
             on_regained: Box::new(on_regained),
             _file_lock: self.inner.file_lock.clone(),
         };
@@ -154,6 +154,8 @@ struct Watch {
     interval: Duration,
     /// With the lock; `None` while it is lost.
     connection: Option<AnyConnection>,
+    /// Shared with the store, whose writes belong to it.
+    epoch: Arc<AtomicI64>,
     on_regained: Box<dyn FnMut() -> bool + Send>,
     _file_lock: FileLock,
 }
@@ -201,7 +203,10 @@ impl Watch {
             let asked = Instant::now();
             let taken = dialect::try_serve_lock(&mut connection)?;
             *lock(&self.state.asked) = asked;
-            Ok(taken.then_some(connection))
+            Ok(taken.map(|epoch| {
+                self.epoch.store(epoch, Ordering::SeqCst);
+                connection
+            }))
         });
         self.state.up.store(taken.is_ok(), Ordering::SeqCst);
         self.connection = taken.ok().flatten();

@@ -1,5 +1,6 @@
 //! The store: how transactions start and end.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use claviger_domain::ChangeContext;
@@ -11,7 +12,7 @@ use crate::conn::{AnyConnection, Manager, Role, Transactions, pool};
 use crate::dialect::translate;
 use crate::file::FileLock;
 use crate::news::{Inside, Listener, News, lock};
-use crate::transaction::{ReadTransaction, WriteTransaction, attempt};
+use crate::transaction::{Attempt, ReadTransaction, WriteTransaction, attempt};
 #[cfg(feature = "sqlite")]
 use crate::writer::Writer;
 use crate::{ATTEMPTS, DatabaseUrl, StorageError, StoreOptions, TxError, dialect};
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     pool: Pool<Manager>,
     pub(crate) options: StoreOptions,
     pub(crate) news: Arc<News>,
+    /// The epoch in which this node serves, if it does.
+    pub(crate) epoch: Arc<AtomicI64>,
     pub(crate) migrating: Mutex<()>,
     /// Held by a write that runs again. Losers that compete only with newcomers get their turn soon.
     retrying: Mutex<()>,
@@ -70,6 +73,7 @@ impl Store {
                 pool,
                 options,
                 news,
+                epoch: Arc::new(AtomicI64::new(dialect::NO_EPOCH)),
                 migrating: Mutex::new(()),
                 retrying: Mutex::new(()),
                 file_lock,
@@ -168,7 +172,11 @@ impl Store {
         let mut pooled = self.begin(dialect::begin_write)?;
         let _inside = Inside::enter();
         let news = &self.inner.news;
-        let attempt = attempt(&mut pooled.connection, context, closure);
+        let epoch = self.inner.epoch.load(Ordering::SeqCst);
+        let attempt = match dialect::require_epoch(&mut pooled.connection, epoch) {
+            Ok(()) => attempt(&mut pooled.connection, context, closure),
+            Err(error) => Attempt { result: Err(error.into()), changes: Vec::new() },
+        };
         let result = attempt.result.and_then(|value| {
             news.commit(&mut pooled.connection, || news.deliver(&attempt.changes))?;
             Ok(value)

@@ -1,4 +1,5 @@
 -- Children before parents: the foreign keys are checked at each step.
+DROP SEQUENCE serve_epoch;
 DROP TABLE change;
 DROP TABLE data_key;
 DROP TABLE instance;

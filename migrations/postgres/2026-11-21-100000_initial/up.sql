@@ -110,3 +110,6 @@ CREATE TABLE change (
     "after" TEXT COLLATE "C",
     CONSTRAINT change_primary_key PRIMARY KEY (id)
 );
+
+-- Counts how often a node became the one that serves. A write of a node that lost that to another one is refused.
+CREATE SEQUENCE serve_epoch AS BIGINT;

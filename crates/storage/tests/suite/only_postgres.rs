@@ -62,6 +62,11 @@ pub fn a_lost_serve_lock_can_go_to_another(db: &Database) {
         *taken.borrow_mut() = other.serve_lock(|| true).ok();
         taken.borrow().is_some()
     });
+    // Whether the first node has noticed or not: it writes nothing that the other one would not hear of.
+    let insert =
+        |store: &Store, number| try_write(store, move |tx| tx.insert_tenant(&objects::tenant(number)));
+    assert_eq!(insert(&db.store, 1), Err(StorageError::Unavailable));
+    assert_eq!(insert(&other, 2), Ok(()));
     let before = lock.generation();
     wait_until("the first node knows", || !lock.holds());
     // The database itself is well.
@@ -71,6 +76,8 @@ pub fn a_lost_serve_lock_can_go_to_another(db: &Database) {
     drop(taken);
     wait_until("the first node has it again", || lock.holds());
     assert_eq!(lock.generation(), before + 1);
+    assert_eq!(insert(&db.store, 3), Ok(()));
+    assert_eq!(insert(&other, 4), Err(StorageError::Unavailable));
 }
 
 pub fn dead_connections_are_replaced(db: &Database) {

@@ -1,0 +1,229 @@
+//! A server makes secrets and is asked about them; then all its traces are searched.
+
+use serde_json::{Value, json};
+
+use claviger_crypto::{ApiKeyFormat, SystemRandom};
+
+use crate::common::{Connection, Installation, Numbers, Remains, Server};
+use crate::database::{CONTROL, note_files, note_rows, note_secrets};
+use crate::evidence::Evidence;
+use crate::mistakes;
+use crate::support::{Place, on_both};
+
+const TRACE: [(&str, &str); 1] = [("CLAVIGER_LOG", "trace")];
+
+on_both!(a_server_leaves_no_secret_behind, the_generated_first_key_is_shown_once);
+
+fn a_server_leaves_no_secret_behind(place: &Place) {
+    let installation = Installation::new(place);
+    #[cfg(feature = "postgres")]
+    let user = installation.postgres_url().map(crate::database::postgres::User::create);
+    #[cfg(feature = "postgres")]
+    let installation = match &user {
+        Some(user) => installation.at(&user.url),
+        None => installation,
+    };
+    let mut evidence = Evidence::default();
+    #[cfg(feature = "postgres")]
+    if let Some(user) = &user {
+        evidence.secret("the password of the database", &user.password);
+    }
+    evidence.secret("the bootstrap key", &installation.bootstrap_key);
+
+    let server = Server::start_with(&installation, &TRACE);
+    let mut manager = server.connect(&installation.bootstrap_key);
+    make_control(&mut manager, &mut evidence);
+    make_api_keys(&server, &mut manager, &mut evidence);
+    make_keys(&mut manager, &mut evidence);
+    present_wrong_credentials(&server, &mut evidence);
+    ask_around(&server, &mut manager, &mut evidence);
+    let mut numbers = Numbers::fresh();
+    for (name, secret) in [
+        ("a generated key in the wrong place", generated()),
+        ("a chosen key in the wrong place", format!("chosen-{}", numbers.text())),
+        ("a short key in the wrong place", numbers.text()[..32].to_owned()),
+    ] {
+        evidence.secret(name, &secret);
+        mistakes::make(server.address, &installation.bootstrap_key, name, &secret, &mut evidence);
+    }
+    note_files(&installation, "while it was written", &mut evidence);
+    note_remains("the server", server.stop(), &mut evidence);
+    note_files(&installation, "when the server was stopped", &mut evidence);
+    note_rows(&installation, &mut evidence);
+    note_secrets(&installation, &mut evidence);
+    evidence.judge();
+}
+
+/// Makes an API key whose id stands in log and database, to see that the search finds what is there.
+fn make_control(manager: &mut Connection, evidence: &mut Evidence) {
+    let mut numbers = Numbers::fresh();
+    let id = numbers.uuid();
+    evidence.secret(CONTROL, &id);
+    let path = format!("/api/api-key/{id}");
+    let body = json!({"apiKey": {"name": "control", "retrievable": false}});
+    manager.call("POST", &path, Some(&body)).ok();
+}
+
+fn generated() -> String {
+    ApiKeyFormat::new("clv_").unwrap().generate(&mut SystemRandom).unwrap().expose().to_owned()
+}
+
+/// Makes API keys in every way, and looks at them again.
+fn make_api_keys(server: &Server, manager: &mut Connection, evidence: &mut Evidence) {
+    let mut numbers = Numbers::fresh();
+    let mut chosen = || format!("chosen-{}", numbers.text());
+    let mut source = None;
+    let free_value = chosen();
+    evidence.secret("a key that was refused", &free_value);
+    for (name, value, retrievable) in [
+        ("a generated key", None, true),
+        ("a generated key that is shown once", None, false),
+        ("a chosen key", Some(chosen()), true),
+        ("a chosen key that is shown once", Some(chosen()), false),
+    ] {
+        let mut api_key = json!({"name": name, "retrievable": retrievable,
+            "permissions": {"endpoints": {"/api/system/version": ["GET"]}}});
+        if let Some(value) = &value {
+            api_key["key"] = Value::from(value.as_str());
+        }
+        let body = json!({"apiKey": api_key});
+        let reply = manager.call("POST", "/api/api-key", Some(&body));
+        let made = reply.ok();
+        let value = made["apiKey"]["key"].as_str().unwrap().to_owned();
+        let path = format!("/api/api-key/{}", made["apiKey"]["id"].as_str().unwrap());
+        evidence.secret(name, &value);
+        evidence.reply_showing(&format!("the answer that makes {name}"), name, &reply);
+
+        let patch = json!({"apiKey": {"metaData": {"attributes": {"description": "patched"}}}});
+        for (method, body) in [("GET", None), ("PATCH", Some(&patch)), ("PUT", Some(&made))] {
+            let reply = manager.call(method, &path, body);
+            reply.ok();
+            let place = format!("the answer to {method} of {name}");
+            match retrievable {
+                true => evidence.reply_showing(&place, name, &reply),
+                false => evidence.reply(&place, &reply),
+            }
+        }
+        // The value is taken, and so is the name.
+        for (key, name) in [(value.as_str(), "another name"), (free_value.as_str(), name)] {
+            let body = json!({"apiKey": {"key": key, "name": name}});
+            let reply = manager.call("POST", "/api/api-key", Some(&body));
+            assert_eq!(reply.status, 400, "{}", reply.text());
+            evidence.reply(&format!("the refusal of a second {name}"), &reply);
+        }
+        // It works, and may not do everything.
+        let mut own = server.connect(&value);
+        for (path, status) in [("/api/system/version", 200), ("/api/key", 401), ("/api/api-key", 404)] {
+            let reply = own.call("GET", path, None);
+            assert_eq!(reply.status, status, "{path}");
+            evidence.reply(&format!("the answer to {name} at {path}"), &reply);
+        }
+        source = made["apiKey"]["id"].as_str().map(str::to_owned);
+    }
+    let copy = json!({"sourceKeyId": source, "apiKey": {"name": "a copy"}});
+    let reply = manager.call("POST", "/api/api-key", Some(&copy));
+    evidence.secret("a copied key", reply.ok()["apiKey"]["key"].as_str().unwrap());
+    evidence.reply_showing("the answer that makes a copy", "a copied key", &reply);
+}
+
+/// Generates keys of every kind. None of the answers shows what is secret about them.
+fn make_keys(manager: &mut Connection, evidence: &mut Evidence) {
+    for algorithm in ["RS256", "ES256", "ES384", "ES512", "Ed25519", "HS256", "HS384", "HS512"] {
+        let mut key = json!({"algorithm": algorithm, "name": format!("key {algorithm}")});
+        if algorithm == "RS256" {
+            key["length"] = Value::from(2048);
+        }
+        let reply = manager.call("POST", "/api/key/generate", Some(&json!({"key": key})));
+        evidence.reply(&format!("the answer that makes a key {algorithm}"), &reply);
+        let made = reply.ok();
+        let path = format!("/api/key/{}", made["key"]["id"].as_str().unwrap());
+        let renamed = json!({"key": {"name": format!("renamed {algorithm}")}});
+        for (method, body) in [("GET", None), ("PUT", Some(&renamed))] {
+            let reply = manager.call(method, &path, body);
+            reply.ok();
+            evidence.reply(&format!("the answer to {method} of a key {algorithm}"), &reply);
+        }
+        let taken = json!({"key": {"algorithm": "HS256", "name": format!("renamed {algorithm}")}});
+        let reply = manager.call("POST", "/api/key/generate", Some(&taken));
+        assert_eq!(reply.status, 400);
+        evidence.reply(&format!("the refusal of a second key {algorithm}"), &reply);
+    }
+}
+
+fn present_wrong_credentials(server: &Server, evidence: &mut Evidence) {
+    let mut mistyped = generated();
+    let last = if mistyped.pop() == Some('0') { '1' } else { '0' };
+    mistyped.push(last);
+    for (name, value) in [("a mistyped key", mistyped), ("an unknown key", generated())] {
+        evidence.secret(name, &value);
+        for headers in [
+            format!("Authorization: {value}\r\n"),
+            format!("Authorization: Bearer {value}\r\n"),
+            format!("Authorization: Basic {value}\r\n"),
+            format!("Authorization: {value}\r\nAuthorization: {value}\r\n"),
+            format!("Authorization: {value}\r\nx-api-key: {value}\r\n"),
+            format!("x-api-key: {value}\r\n"),
+        ] {
+            for path in ["/api/key", "/api/api-key/00000000-0000-4000-8000-000000000000", "/api/status"] {
+                let mut connection = Connection::anonymous(server.address).unwrap();
+                connection.send_raw("GET", path, &headers, b"").unwrap();
+                let reply = connection.receive().unwrap();
+                evidence.reply(&format!("the answer to {name} at {path} in {headers:?}"), &reply);
+            }
+        }
+    }
+}
+
+fn ask_around(server: &Server, manager: &mut Connection, evidence: &mut Evidence) {
+    let mut anonymous = Connection::anonymous(server.address).unwrap();
+    for path in [
+        "/api/status",
+        "/api/health",
+        "/.well-known/jwks.json",
+        "/api/key",
+        "/api/tenant",
+        "/api/system/version",
+    ] {
+        for (who, connection) in [("the manager", &mut *manager), ("nobody", &mut anonymous)] {
+            let reply = connection.call("GET", path, None);
+            assert!([200, 401].contains(&reply.status), "{path}: {}", reply.text());
+            evidence.reply(&format!("the answer to {who} at {path}"), &reply);
+        }
+    }
+}
+
+fn note_remains(name: &str, remains: Remains, evidence: &mut Evidence) {
+    assert!(remains.log.windows(5).any(|word| word == b"DEBUG"), "the log does not say much");
+    evidence.trace_showing(&format!("the log of {name}"), CONTROL, remains.log);
+    evidence.trace(&format!("the output of {name}"), remains.output);
+}
+
+fn the_generated_first_key_is_shown_once(place: &Place) {
+    let installation = Installation::new(place);
+    let mut evidence = Evidence::default();
+    let server =
+        Server::start_with(&installation, &[("CLAVIGER_LOG", "trace"), ("CLAVIGER_BOOTSTRAP_API_KEY", "")]);
+    let address = server.address;
+    let first = server.stop();
+    let output = String::from_utf8(first.output).unwrap();
+    let value = output.split_whitespace().find(|word| word.starts_with("clv_")).unwrap().to_owned();
+    assert_eq!(output.matches(&value).count(), 1);
+    evidence.secret("the first key", &value);
+    evidence.trace_showing("the output of the first start", "the first key", output);
+    evidence.trace(&format!("the log of the first start on {address}"), first.log);
+
+    let server =
+        Server::start_with(&installation, &[("CLAVIGER_LOG", "trace"), ("CLAVIGER_BOOTSTRAP_API_KEY", "")]);
+    let mut manager = server.connect(&value);
+    evidence.reply("an answer to the first key", &manager.call("GET", "/api/tenant", None));
+    let body = json!({"apiKey": {"name": "another"}});
+    assert_eq!(manager.call("POST", "/api/api-key", Some(&body)).status, 200);
+    evidence.secret(CONTROL, "Bootstrap key manager");
+    note_files(&installation, "while it was written", &mut evidence);
+    let second = server.stop();
+    evidence.trace("the output of the second start", second.output);
+    evidence.trace("the log of the second start", second.log);
+    note_files(&installation, "when the server was stopped", &mut evidence);
+    note_rows(&installation, &mut evidence);
+    evidence.judge();
+}

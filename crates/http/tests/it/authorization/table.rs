@@ -1,0 +1,135 @@
+//! The table: what each route answers to each kind of caller. Written by hand, not derived from the route table.
+
+use serde_json::{Value, json};
+
+use super::matrix::{Case, Expected};
+use crate::support::{Server, unique, uuid};
+
+/// Routes that answer alike, whoever calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// For anybody; credentials are not looked at.
+    Public,
+    /// For anybody; more for a global key that is granted `/api/status`.
+    Status,
+    /// For key managers.
+    Managers,
+    /// For keys that are granted this endpoint, of a tenant or not.
+    Tenant(&'static str),
+    /// As `Tenant`, but only outside of any tenant: who is confined to one makes no others.
+    TenantMaker(&'static str),
+    /// For global keys that are granted this endpoint, in requests without a tenant.
+    Global(&'static str),
+}
+
+/// A request that succeeds if its caller may make it.
+pub(super) struct Sample {
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+}
+
+/// One row: method, template, class, and how to make a request that would succeed in a tenant, or outside of any.
+pub(super) type Row = (&'static str, &'static str, Class, fn(&Server, Option<&str>) -> Sample);
+
+pub(super) const TABLE: &[Row] = &[
+    ("POST", "/api/api-key", Class::Managers, |_, _| api_key("/api/api-key".to_owned())),
+    ("POST", "/api/api-key/{apiKeyId}", Class::Managers, |_, _| api_key(format!("/api/api-key/{}", uuid()))),
+    ("GET", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
+    ("PUT", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
+    ("PATCH", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
+    ("DELETE", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
+    ("GET", "/api/key", Class::Global("/api/key"), |_, _| bare("/api/key".to_owned())),
+    ("GET", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| bare(signing_key(server))),
+    ("PUT", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| key(signing_key(server))),
+    ("DELETE", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| bare(signing_key(server))),
+    ("POST", "/api/key/generate", Class::Global("/api/key/generate"), |_, _| {
+        key("/api/key/generate".to_owned())
+    }),
+    ("POST", "/api/key/generate/{keyId}", Class::Global("/api/key/generate"), |_, _| {
+        key(format!("/api/key/generate/{}", uuid()))
+    }),
+    ("GET", "/api/tenant", Class::Tenant("/api/tenant"), |_, _| bare("/api/tenant".to_owned())),
+    ("POST", "/api/tenant", Class::TenantMaker("/api/tenant"), |_, _| tenant_body("/api/tenant".to_owned())),
+    ("POST", "/api/tenant/{tenantId}", Class::TenantMaker("/api/tenant"), |_, _| {
+        tenant_body(format!("/api/tenant/{}", uuid()))
+    }),
+    ("GET", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| bare(tenant(server, own))),
+    ("PUT", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| {
+        tenant_body(tenant(server, own))
+    }),
+    ("DELETE", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| {
+        bare(tenant(server, own))
+    }),
+    ("GET", "/.well-known/jwks.json", Class::Public, |_, _| bare("/.well-known/jwks.json".to_owned())),
+    ("GET", "/api/status", Class::Status, |_, _| bare("/api/status".to_owned())),
+    ("GET", "/api/health", Class::Public, |_, _| bare("/api/health".to_owned())),
+    ("GET", "/api/system/version", Class::Tenant("/api/system/version"), |_, _| {
+        bare("/api/system/version".to_owned())
+    }),
+];
+
+fn bare(path: String) -> Sample {
+    Sample { path, body: None }
+}
+
+fn api_key(path: String) -> Sample {
+    Sample { path, body: Some(json!({"apiKey": {"name": unique("api key")}})) }
+}
+
+fn key(path: String) -> Sample {
+    Sample { path, body: Some(json!({"key": {"name": unique("key"), "algorithm": "HS256"}})) }
+}
+
+fn tenant_body(path: String) -> Sample {
+    Sample { path, body: Some(json!({"tenant": {"name": unique("tenant")}})) }
+}
+
+fn target(server: &Server, tenant: Option<&str>) -> String {
+    server.api_key(json!({"tenantId": tenant})).path()
+}
+
+fn signing_key(server: &Server) -> String {
+    format!("/api/key/{}", server.signing_key())
+}
+
+fn tenant(server: &Server, own: Option<&str>) -> String {
+    format!("/api/tenant/{}", own.map_or_else(|| server.tenant(), str::to_owned))
+}
+
+/// What routes of a class answer to a kind of caller.
+#[rustfmt::skip]
+pub(super) const fn expected(class: Class, case: Case) -> Expected {
+    use Case as C;
+    use Class as L;
+    use Expected::{Ambiguous, Denied, Done, Malformed, NoSuchTenant, Short};
+    match (class, case) {
+        (L::Public, _) => Done,
+
+        (_, C::TwoAuthorizations | C::ApiKeyHeaderBeside) => Ambiguous,
+        (_, C::WrongKey | C::Mistyped | C::Expired | C::Basic | C::Bearer | C::KeyOfDeletedTenant) => Denied,
+
+        (L::Status, C::NoKey | C::ApiKeyHeaderAlone) => Short,
+        (_, C::NoKey | C::ApiKeyHeaderAlone) => Denied,
+
+        (_, C::OtherEndpoint | C::OtherMethod | C::OtherTenant) => Denied,
+
+        (L::Managers, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
+        (L::Managers, C::Tenant | C::TenantHeader | C::SameTenant | C::Sufficient) => Done,
+        (L::Managers, C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::Managers, C::UnknownTenant) => NoSuchTenant,
+
+        (L::Tenant(_), C::NotManager | C::GrantedPath | C::TenantNotManager | C::Tenant) => Done,
+        (L::Tenant(_), C::TenantHeader | C::SameTenant | C::Sufficient) => Done,
+        (L::Tenant(_), C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::Tenant(_), C::UnknownTenant) => NoSuchTenant,
+
+        (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::Sufficient) => Done,
+        (L::TenantMaker(_), C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::TenantMaker(_), C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::TenantMaker(_), C::UnknownTenant) => NoSuchTenant,
+
+        (L::Global(_) | L::Status, C::NotManager | C::GrantedPath | C::Sufficient) => Done,
+        (L::Global(_) | L::Status, C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::Global(_) | L::Status, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
+    }
+}

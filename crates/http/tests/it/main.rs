@@ -1,0 +1,22 @@
+//! The HTTP interface, black box: the real server on a free port, spoken to over TCP, on each database.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "test code"
+)]
+
+#[macro_use]
+mod support;
+
+mod api_key;
+mod authorization;
+mod concurrency;
+mod input;
+mod key;
+mod property;
+mod system;
+mod tenant;

@@ -1,0 +1,89 @@
+//! Objects that tests work with, made through the API.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::server::Server;
+
+/// A text that no other test uses.
+pub(crate) fn unique(text: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{text} {}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A UUID that no other test uses.
+pub(crate) fn uuid() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("7e57ab1e-0000-4000-8000-{:012x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An API key with its value.
+pub(crate) struct TestKey {
+    pub(crate) id: String,
+    pub(crate) value: String,
+}
+
+impl TestKey {
+    /// The path of the key.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/api-key/{}", self.id)
+    }
+
+    /// Reads id and value from the answer that made the key.
+    pub(crate) fn of(document: &Value) -> Self {
+        let text = |name: &str| document["apiKey"][name].as_str().unwrap().to_owned();
+        Self { id: text("id"), value: text("key") }
+    }
+}
+
+impl Server {
+    /// Makes an API key with these members.
+    #[track_caller]
+    pub(crate) fn api_key(&self, members: Value) -> TestKey {
+        TestKey::of(&self.as_key_manager().post("/api/api-key", &json!({"apiKey": members})).ok())
+    }
+
+    /// A global key without restriction, which is no key manager.
+    #[track_caller]
+    pub(crate) fn unrestricted(&self) -> TestKey {
+        self.api_key(json!({}))
+    }
+
+    /// Makes an API key with these endpoints.
+    #[track_caller]
+    pub(crate) fn restricted(&self, endpoints: Value) -> TestKey {
+        self.api_key(json!({"permissions": {"endpoints": endpoints}}))
+    }
+
+    /// Makes a tenant and returns its id.
+    #[track_caller]
+    pub(crate) fn tenant(&self) -> String {
+        let document =
+            self.as_key_manager().post("/api/tenant", &json!({"tenant": {"name": unique("tenant")}})).ok();
+        document["tenant"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Generates a key of the quickest kind and returns its id.
+    #[track_caller]
+    pub(crate) fn signing_key(&self) -> String {
+        let body = json!({"key": {"name": unique("key"), "algorithm": "Ed25519"}});
+        let document = self.as_key_manager().post("/api/key/generate", &body).ok();
+        document["key"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of the default tenant.
+    #[track_caller]
+    pub(crate) fn default_tenant(&self) -> String {
+        let document = self.as_key_manager().get("/api/tenant").ok();
+        let tenants = document["tenants"].as_array().unwrap();
+        let default = tenants.iter().find(|tenant| tenant["name"] == "Default").unwrap();
+        default["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The names of an object's members, as they stand.
+#[track_caller]
+pub(crate) fn names(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}

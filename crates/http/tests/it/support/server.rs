@@ -1,0 +1,215 @@
+//! The server under test: started as the binary starts it, stopped and started again on the same database.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use claviger_crypto::MasterKey;
+use claviger_domain::{Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
+use claviger_http::{Clock, CommandLineApiKey, ServerError, ServerOptions, Stop, create_api_key, serve};
+use claviger_storage::{StorageError, Store, StoreOptions};
+use tokio::sync::oneshot;
+
+use super::client::Client;
+use super::database::{Database, Kind};
+
+/// The value of the first key manager.
+pub(crate) const BOOTSTRAP: &str = "the key manager of the tests";
+
+/// What generated API keys start with.
+pub(crate) const PREFIX: &str = "clv_";
+
+/// When the tests take place: 2027-01-15T08:00:00Z, in milliseconds since the epoch.
+pub(crate) const START: i64 = 1_800_000_000_000;
+
+/// Settings in which servers of tests differ.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settings {
+    pub(crate) local_metrics: bool,
+}
+
+/// A server on a database of its own.
+pub(crate) struct Server {
+    clock: Arc<AtomicI64>,
+    clock_reads: Arc<AtomicU64>,
+    settings: Settings,
+    running: Mutex<Option<Running>>,
+    // After the server: a database is dropped when nobody uses it any more.
+    database: Database,
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<(), ServerError>>,
+}
+
+impl Server {
+    /// Starts a server and waits until it listens.
+    pub(crate) fn start(database: Database, settings: Settings) -> Self {
+        let server = Self {
+            clock: Arc::new(AtomicI64::new(START)),
+            clock_reads: Arc::default(),
+            settings,
+            running: Mutex::new(None),
+            database,
+        };
+        server.run();
+        server
+    }
+
+    fn run(&self) {
+        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = mpsc::channel();
+        let options = ServerOptions {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            store: self.store_options(),
+            master_key: master_key(),
+            bootstrap_api_key: Some(SecretText::from(BOOTSTRAP.to_owned())),
+            api_key_prefix: PREFIX.to_owned(),
+            migrate: true,
+            local_metrics: self.settings.local_metrics,
+            shutdown_grace: Duration::from_secs(1),
+            workers: 2,
+            clock: self.clock(),
+        };
+        let thread = thread::spawn(move || {
+            serve(options, Stop::Channel(stopped), |ready| tell.send(ready.address.unwrap()).unwrap())
+        });
+        let Ok(address) = told.recv() else {
+            panic!("the server does not start: {:?}", thread.join());
+        };
+        *self.running.lock().unwrap() = Some(Running { address, stop, thread });
+    }
+
+    /// Stops the server, does something with its database, and starts it again.
+    pub(crate) fn while_stopped<T>(&self, work: impl FnOnce(&StoreOptions) -> T) -> T {
+        let running = self.running.lock().unwrap().take().unwrap();
+        running.stop();
+        self.wait_for_release();
+        let outcome = work(&self.store_options());
+        self.run();
+        outcome
+    }
+
+    /// Waits until the database is free: the threads of a server that has stopped let go of it one after the other.
+    fn wait_for_release(&self) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let lock =
+                Store::open(&self.store_options()).and_then(|store| store.serve_lock(|| true).map(drop));
+            match lock {
+                Ok(()) => return,
+                Err(StorageError::Locked) if std::time::Instant::now() < deadline => thread::yield_now(),
+                Err(error) => panic!("the database is not released: {error}"),
+            }
+        }
+    }
+
+    /// Makes API keys as an operator does who has access to the database: the one way to key managers.
+    pub(crate) fn command_line_api_keys<const N: usize>(
+        &self,
+        wanted: [(&str, bool, Permissions, Option<&str>); N],
+    ) -> [CommandLineKey; N] {
+        self.while_stopped(|store| {
+            wanted.map(|(name, key_manager, permissions, tenant)| {
+                let wanted = CommandLineApiKey {
+                    name: Name::try_from(name.to_owned()).unwrap(),
+                    key_manager,
+                    permissions,
+                    tenant_id: tenant.map(|id| id.parse::<TenantId>().unwrap()),
+                };
+                let (id, value) =
+                    create_api_key(store, &master_key(), PREFIX, wanted, &self.clock()).unwrap();
+                CommandLineKey { id: id.to_string(), value: value.expose().to_owned() }
+            })
+        })
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        StoreOptions { pool_size: 6, ..self.database.options() }
+    }
+
+    fn clock(&self) -> Clock {
+        let (clock, reads) = (Arc::clone(&self.clock), Arc::clone(&self.clock_reads));
+        Arc::new(move || {
+            reads.fetch_add(1, Ordering::SeqCst);
+            Instant::from_epoch_millis(clock.load(Ordering::SeqCst))
+        })
+    }
+
+    /// How often the server asked what time it is: the first time in a request is after its key was found.
+    pub(crate) fn clock_reads(&self) -> u64 {
+        self.clock_reads.load(Ordering::SeqCst)
+    }
+
+    /// What time it is for the server.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    /// Sets the server's clock. Only for tests that have the server for themselves.
+    pub(crate) fn set_now(&self, millis: i64) {
+        self.clock.store(millis, Ordering::SeqCst);
+    }
+
+    /// Which database it works on.
+    pub(crate) fn kind(&self) -> Kind {
+        self.database.kind()
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.lock().unwrap().as_ref().unwrap().address
+    }
+
+    /// A client without a credential.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// A client with the unrestricted, global key manager.
+    pub(crate) fn as_key_manager(&self) -> Client {
+        self.with_key(BOOTSTRAP)
+    }
+
+    /// A client with this API key.
+    pub(crate) fn with_key(&self, value: &str) -> Client {
+        self.anonymous().with_header("Authorization", value)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let running = match self.running.get_mut() {
+            Ok(running) => running.take(),
+            Err(poisoned) => poisoned.into_inner().take(),
+        };
+        if let Some(running) = running {
+            running.stop();
+        }
+    }
+}
+
+impl Running {
+    fn stop(self) {
+        let _gone = self.stop.send(());
+        let ended = self.thread.join();
+        // A second panic while a test unwinds would hide the first.
+        if !thread::panicking() {
+            ended.unwrap().unwrap();
+        }
+    }
+}
+
+/// An API key that was made on the command line.
+pub(crate) struct CommandLineKey {
+    pub(crate) id: String,
+    pub(crate) value: String,
+}
+
+fn master_key() -> MasterKey {
+    MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap()
+}

@@ -1,0 +1,6 @@
+//! `/api/tenant`.
+
+mod deletion;
+mod document;
+mod scope;
+mod validation;

@@ -28,9 +28,6 @@ use crate::state::AppState;
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
 
-/// How long a body may take to arrive.
-const LONGEST_BODY: Duration = Duration::from_secs(30);
-
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
@@ -84,7 +81,7 @@ async fn respond(
     let (body, caller) = match route.takes {
         // Bodies can be slow: what counts is what the caller may do when the whole of it is here.
         Takes::Json(_) => {
-            let body = read(request, payload).await?;
+            let body = read(request, payload, state.longest_body).await?;
             let caller = caller.map(|caller| caller.refreshed(state)).transpose()?.map(Arc::new);
             (body, caller)
         }
@@ -157,13 +154,13 @@ fn is_local_operator(request: &HttpRequest, state: &AppState) -> bool {
             .any(|name| FORWARDING.iter().any(|start| name.as_str().starts_with(start)))
 }
 
-async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+async fn read(request: &HttpRequest, payload: web::Payload, longest: Duration) -> Result<Vec<u8>, ApiError> {
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAXIMUM_BODY as u64) {
         return Err(ApiError::TooLarge);
     }
-    match tokio::time::timeout(LONGEST_BODY, payload.to_bytes_limited(MAXIMUM_BODY)).await {
+    match tokio::time::timeout(longest, payload.to_bytes_limited(MAXIMUM_BODY)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes.to_vec()),
         Ok(Ok(Err(_))) => Err(ApiError::BodyCut),
         Ok(Err(_)) => Err(ApiError::TooLarge),

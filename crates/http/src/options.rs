@@ -63,6 +63,8 @@ pub struct ServerOptions {
     pub migrate: bool,
     /// Whether a caller on loopback sees the full `/api/status`.
     pub local_metrics: bool,
+    /// How long the body of a request may take to arrive.
+    pub longest_body: Duration,
     /// How long running requests may take to finish when the server stops.
     pub shutdown_grace: Duration,
     /// Threads that accept and parse requests.

@@ -117,11 +117,10 @@ fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     use std::os::unix::net::UnixStream;
     match UnixStream::connect(path) {
         Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
-        // An ordinary file refuses connections as well, and is not ours to remove: binding fails then.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
-            std::fs::remove_file(path)
-        }
-        Err(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) if is_socket(path) => std::fs::remove_file(path),
+        // An ordinary file refuses connections as well, and is not ours to remove; binding would.
+        Err(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path is taken by something else")),
     }
 }
 
@@ -201,6 +200,7 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
             DatabaseUrl::Postgres(_) => "PostgreSQL",
         },
         local_metrics: options.local_metrics,
+        longest_body: options.longest_body,
         started: (options.clock)(),
         request_ids: RequestIds::new().map_err(InstanceError::from)?,
         store,

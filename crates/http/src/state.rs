@@ -150,6 +150,7 @@ pub(crate) struct AppState {
     /// The name of the database engine, for `/api/status`.
     pub(crate) engine: &'static str,
     pub(crate) local_metrics: bool,
+    pub(crate) longest_body: Duration,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,
 }

@@ -1,5 +1,7 @@
 //! `claviger serve`: the server, from its first line of log to its last.
 
+use std::time::Duration;
+
 use claviger_domain::SecretText;
 use claviger_http::{ListenAddress, Ready, ServerOptions, Stop, system_clock};
 
@@ -9,6 +11,9 @@ use crate::master_key::{Missing, prepare, warn_if_shared};
 use crate::output::print_all;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long the body of a request may take to arrive: bodies have a megabyte at most.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
 
 /// Serves until a signal comes and running requests are done.
 ///
@@ -44,6 +49,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         api_key_prefix: config.api_key_prefix.clone(),
         migrate: config.migrate,
         local_metrics: config.local_metrics_enabled,
+        longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,
         workers: config.http_workers,
         clock: system_clock(),

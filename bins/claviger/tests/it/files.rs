@@ -83,6 +83,19 @@ fn unix_sockets_work() {
 }
 
 #[test]
+fn a_socket_path_never_removes_an_ordinary_file() {
+    let place = Place::plain();
+    let path = place.path().join("precious");
+    std::fs::write(&path, "content").unwrap();
+    let address = format!("unix:{}", path.display());
+    place
+        .run_with(&["serve"], &[("CLAVIGER_HTTP_ADDR", address.as_str())])
+        .expect(1)
+        .says("cannot listen on");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "content");
+}
+
+#[test]
 fn the_text_log_is_for_people() {
     let place = Place::plain();
     let refused = place.run_with(

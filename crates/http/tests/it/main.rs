@@ -16,6 +16,7 @@ mod api_key;
 mod authorization;
 mod concurrency;
 mod input;
+mod interruption;
 mod key;
 mod property;
 mod system;

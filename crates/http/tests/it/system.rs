@@ -91,7 +91,8 @@ fn the_status_counts(server: &Server) {
 }
 
 fn loopback_sees_the_status_when_told(server: &Server) {
-    let server = Server::start(Database::new(server.kind()), Settings { local_metrics: true });
+    let server =
+        Server::start(Database::new(server.kind()), Settings { local_metrics: true, ..Settings::default() });
     let anonymous = server.anonymous();
     is_full(&anonymous.get("/api/status"));
     // With any sign of a proxy, loopback is not the caller.

@@ -43,6 +43,15 @@ impl Database {
         }
     }
 
+    /// The name of its connections in `pg_stat_activity`.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn application_name(&self) -> String {
+        match self {
+            Self::Sqlite(_) => String::new(),
+            Self::Postgres(schema) => schema.name().to_owned(),
+        }
+    }
+
     /// How to open it.
     pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions::new(match self {
@@ -84,7 +93,12 @@ mod schema {
         /// The URL under which every connection works in this schema.
         pub(super) fn url(&self) -> String {
             let separator = if self.server.contains('?') { '&' } else { '?' };
-            format!("{}{separator}options=-c%20search_path%3D{}", self.server, self.name)
+            let name = &self.name;
+            format!("{}{separator}options=-c%20search_path%3D{name}&application_name={name}", self.server)
+        }
+
+        pub(super) fn name(&self) -> &str {
+            &self.name
         }
     }
 

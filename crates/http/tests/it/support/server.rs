@@ -25,9 +25,16 @@ pub(crate) const PREFIX: &str = "clv_";
 pub(crate) const START: i64 = 1_800_000_000_000;
 
 /// Settings in which servers of tests differ.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) local_metrics: bool,
+    pub(crate) longest_body: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { local_metrics: false, longest_body: Duration::from_secs(30) }
+    }
 }
 
 /// A server on a database of its own.
@@ -71,6 +78,7 @@ impl Server {
             api_key_prefix: PREFIX.to_owned(),
             migrate: true,
             local_metrics: self.settings.local_metrics,
+            longest_body: self.settings.longest_body,
             shutdown_grace: Duration::from_secs(1),
             workers: 2,
             clock: self.clock(),
@@ -158,6 +166,12 @@ impl Server {
     /// Which database it works on.
     pub(crate) fn kind(&self) -> Kind {
         self.database.kind()
+    }
+
+    /// How to open its database, and the name under which its connections are known.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn database(&self) -> (StoreOptions, String) {
+        (self.store_options(), self.database.application_name())
     }
 
     /// Where the server listens.

@@ -26,6 +26,11 @@ fn check(server: &Server, client: &Client, own: &str) {
         assert_eq!(manager.get(&path(foreign)).ok(), before);
     }
     client.post("/api/tenant", &json!({"tenant": {"name": unique("more")}})).denied();
+    // Also when the body is broken: who may not do it learns nothing about bodies.
+    client
+        .with_header("Content-Type", "application/json")
+        .send_bytes("POST", "/api/tenant", Some(b"{"))
+        .denied();
     client.post(&path(&crate::support::uuid()), &json!({"tenant": {"name": unique("more")}})).denied();
     client.get("/api/tenant/search").not_found();
 }

@@ -1,0 +1,107 @@
+//! Requests that are cut off, overtaken, or reach a server that has lost its database to another one.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::client::head;
+use crate::support::database::Database;
+use crate::support::{Connection, Server, Settings, unique};
+
+on_each_database! {
+    own: a_body_that_does_not_come_is_given_up, rights_that_change_during_the_work_are_a_conflict;
+}
+
+fn a_body_that_does_not_come_is_given_up(server: &Server) {
+    let settings = Settings { longest_body: Duration::from_millis(100), ..Settings::default() };
+    let server = Server::start(Database::new(server.kind()), settings);
+    let key = server.unrestricted();
+    let headers = [
+        ("Authorization", key.value.as_str()),
+        ("Content-Type", "application/json"),
+        ("Content-Length", "1000"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut connection = Connection::open(server.address());
+    connection.write(head("POST", "/api/tenant", &headers).as_bytes()).unwrap();
+    connection.write(b"{\"tenant\":").unwrap();
+    let reply = connection.read("POST").unwrap();
+    assert_eq!((reply.status, reply.text()), (408, ""));
+    assert!(!connection.has_more());
+}
+
+fn rights_that_change_during_the_work_are_a_conflict(server: &Server) {
+    let manager = server.as_key_manager();
+    let caller = server.restricted(json!({"/api/key/generate": ["POST"]}));
+    let name = unique("overtaken");
+    let body = json!({"key": {"algorithm": "RS256", "length": 4096, "name": name}});
+    let reads = server.clock_reads();
+    thread::scope(|scope| {
+        let client = server.with_key(&caller.value);
+        let generation = scope.spawn(move || client.post("/api/key/generate", &body));
+        // The gate, the gate again when the body is complete, and the dates of the certificate: the work has begun.
+        while server.clock_reads() < reads + 3 {
+            thread::yield_now();
+        }
+        let more = json!({"apiKey": {"permissions": {"endpoints": {"/api/key": ["GET"]}}}});
+        manager.patch(&caller.path(), &more).ok();
+        let reply = generation.join().unwrap();
+        assert_eq!((reply.status, reply.errors()), (409, vec!["[retryableConflict]".to_owned()]));
+    });
+    let keys = manager.get("/api/key").ok();
+    assert!(keys["keys"].as_array().unwrap().iter().all(|key| key["name"] != json!(name)));
+}
+
+/// Only PostgreSQL can give the lock of one process to another.
+#[cfg(feature = "postgres")]
+mod lock {
+    use claviger_storage::Store;
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, PgConnection};
+
+    use crate::support::Server;
+    use crate::support::database::postgres_url;
+
+    mod postgres {
+        use crate::support::{Kind, on_own};
+
+        #[test]
+        fn a_server_that_lost_its_lock_answers_nobody() {
+            let name = concat!(module_path!(), "::a_server_that_lost_its_lock_answers_nobody");
+            on_own(Kind::Postgres, name, super::a_server_that_lost_its_lock_answers_nobody);
+        }
+    }
+
+    fn a_server_that_lost_its_lock_answers_nobody(server: &Server) {
+        let manager = server.as_key_manager();
+        let anonymous = server.anonymous();
+        manager.get("/api/key").ok();
+        anonymous.get("/.well-known/jwks.json").ok();
+        let (options, application) = server.database();
+        let other = Store::open(&options).unwrap();
+        let mut connection = PgConnection::establish(&postgres_url().unwrap()).unwrap();
+        let terminate = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{application}' \
+             AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
+        );
+        let lock = loop {
+            connection.batch_execute(&terminate).unwrap();
+            if let Ok(lock) = other.serve_lock(|| true) {
+                break lock;
+            }
+        };
+        while manager.get("/api/system/version").status == 200 {}
+        for path in ["/api/system/version", "/api/key", "/.well-known/jwks.json"] {
+            let reply = manager.get(path);
+            assert_eq!((reply.status, reply.errors()), (503, vec!["[Unavailable]".to_owned()]), "{path}");
+        }
+        assert_eq!(server.with_key("unknown").get("/api/key").status, 503);
+        assert_eq!((anonymous.get("/api/health").status, anonymous.get("/api/status").status), (500, 452));
+        anonymous.get("/api/key").denied();
+        drop(lock);
+        while manager.get("/api/system/version").status != 200 {}
+        manager.get("/api/key").ok();
+        anonymous.get("/.well-known/jwks.json").ok();
+    }
+}

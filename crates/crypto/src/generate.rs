@@ -10,7 +10,7 @@ use openssl::pkey::{Id, PKey, Private};
 use openssl::rsa::Rsa;
 
 use crate::certificate::sha1_thumbprint;
-use crate::error::backend;
+use crate::error::{backend, malformed};
 use crate::random::random_secret;
 use crate::self_signed::self_signed;
 use crate::{CryptoError, RandomSource, pem, random_array};
@@ -50,6 +50,30 @@ pub struct PrivateMaterial(Material);
 enum Material {
     Pair(PKey<Private>),
     Secret(HashSize, SecretBytes),
+}
+
+impl PrivateMaterial {
+    /// The material of a pair as PKCS#8 DER (RFC 5208), in which form a stock keeps it: a known size, wiped on drop.
+    /// `None` for HMAC secrets, which take no time to make.
+    ///
+    /// # Errors
+    /// [`CryptoError::Backend`] when OpenSSL fails.
+    pub fn to_pkcs8(&self) -> Result<Option<SecretBytes>, CryptoError> {
+        match &self.0 {
+            Material::Pair(pair) => {
+                pair.private_key_to_pkcs8().map(|der| Some(SecretBytes::from(der))).map_err(backend)
+            }
+            Material::Secret(..) => Ok(None),
+        }
+    }
+
+    /// Takes up again what [`to_pkcs8`](Self::to_pkcs8) gave.
+    ///
+    /// # Errors
+    /// [`CryptoError::Malformed`] for other bytes.
+    pub fn from_pkcs8(der: &SecretBytes) -> Result<Self, CryptoError> {
+        PKey::private_key_from_pkcs8(der.expose()).map(|pair| Self(Material::Pair(pair))).map_err(malformed)
+    }
 }
 
 /// Generates a key: [`generate_material`], then [`finish`].
@@ -273,6 +297,20 @@ mod tests {
             let other = request(KeySpec::Rsa(hash, RsaLength::Bits3072));
             assert_eq!(finish(&other, material(), &mut NoRandom).err(), Some(CryptoError::Mismatch));
         }
+    }
+
+    #[test]
+    fn pairs_survive_their_encoding_and_secrets_have_none() {
+        let mut random = CountingRandom::default();
+        let made = generate_material(KeySpec::Ec(HashSize::Bits256), &mut random).unwrap();
+        let encoded = made.to_pkcs8().unwrap().unwrap();
+        let again = PrivateMaterial::from_pkcs8(&encoded).unwrap();
+        assert_eq!(again.to_pkcs8().unwrap().unwrap().expose(), encoded.expose());
+        assert!(finish(&request(KeySpec::Ec(HashSize::Bits256)), again, &mut random).is_ok());
+        let secret = generate_material(KeySpec::Hmac(HashSize::Bits256), &mut random).unwrap();
+        assert!(secret.to_pkcs8().unwrap().is_none());
+        let garbage = SecretBytes::from(b"garbage".to_vec());
+        assert_eq!(PrivateMaterial::from_pkcs8(&garbage).err(), Some(CryptoError::Malformed));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod api_key;
 mod calendar;
 mod certificate;
+mod digest;
 mod distinguished_name;
 mod error;
 mod generate;
@@ -20,6 +21,7 @@ mod self_signed;
 
 pub use api_key::{ApiKeyDigester, ApiKeyFormat, ApiKeyShape, MAXIMUM_PREFIX_LENGTH};
 pub use certificate::{CertificateInformation, certificate_information};
+pub use digest::{content_digest, text_digest};
 pub use error::CryptoError;
 pub use generate::{
     GenerateRequest, GeneratedKey, PrivateMaterial, finish, generate, generate_material, random_hmac_kid,

@@ -34,6 +34,7 @@ const PACKAGES: [Package; 8] = [
             ("base64", "key ids, thumbprints and the master key; josekit brings it anyway"),
             ("blake3", "the keyed digest of API keys, on every request"),
             ("crc32fast", "the checksum at the end of a generated API key"),
+            ("serde", "the strict JSON reader is a visitor; serde_json brings it anyway"),
             ("zeroize", "buffers with key material are wiped"),
         ],
     },

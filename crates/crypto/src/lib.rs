@@ -12,6 +12,7 @@ mod digest;
 mod distinguished_name;
 mod error;
 mod generate;
+mod json;
 mod jwk;
 mod master_key;
 mod pem;
@@ -26,6 +27,7 @@ pub use error::CryptoError;
 pub use generate::{
     GenerateRequest, GeneratedKey, PrivateMaterial, finish, generate, generate_material, random_hmac_kid,
 };
+pub use json::{JsonError, JsonFault, parse_object};
 pub use jwk::public_jwk;
 pub use master_key::MasterKey;
 pub use pem::MAXIMUM_PEM_LENGTH;

@@ -4,110 +4,38 @@
 //! misspelt `permissions` must not make an unrestricted key), and everything that is wrong is collected with the path
 //! of the member, so that a caller learns all of it at once.
 
-use std::fmt;
 use std::str::FromStr;
 
+use claviger_crypto::JsonFault;
 use claviger_domain::{MAXIMUM_VIOLATIONS, Violation, Violations, codes};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// The longest name of a member that an answer repeats, in bytes; those of FusionAuth's types have at most 40.
 const LONGEST_REPEATED_NAME: usize = 40;
 /// The most digits in such a name: `sha256Thumbprint` has three.
 const MOST_REPEATED_DIGITS: usize = 3;
 
-/// The JSON object in `bytes`. Nesting is limited to 128 levels by the parser.
+/// The JSON object in `bytes`. Nesting is limited to 127 levels by the parser.
 ///
 /// # Errors
 /// A violation that says where the text stops being one JSON object without duplicate members.
 pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Violations> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    match value {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(broken("The body must be a JSON object.".to_owned())),
-        // Only position and kind: the text of a serde_json error may quote the body, which may hold a secret.
-        Err(error) => Err(broken(format!(
-            "The body is not valid JSON: {} at line {}, column {}.",
-            match error.classify() {
-                serde_json::error::Category::Eof => "it ends too early",
-                serde_json::error::Category::Data => "a member stands twice in an object",
-                serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it cannot be read",
-            },
-            error.line(),
-            error.column()
-        ))),
-    }
+    claviger_crypto::parse_object(bytes).map_err(|error| {
+        let reason = match error.fault {
+            JsonFault::NotAnObject => return broken("The body must be a JSON object.".to_owned()),
+            JsonFault::EndsEarly => "it ends too early",
+            JsonFault::DuplicateMember => "a member stands twice in an object",
+            JsonFault::Syntax => "it cannot be read",
+        };
+        broken(format!(
+            "The body is not valid JSON: {reason} at line {}, column {}.",
+            error.line, error.column
+        ))
+    })
 }
 
 fn broken(message: String) -> Violations {
     Violation::new(&codes::INVALID_JSON).with_message(message).into()
-}
-
-/// Builds a [`Value`], refusing objects with a member twice.
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = sequence.next_element_seed(Self)? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Self)?;
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
-        }
-        Ok(Value::Object(members))
-    }
 }
 
 /// The members of one object while they are read: each reader takes its member out, [`finish`](Self::finish) refuses

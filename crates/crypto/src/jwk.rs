@@ -47,7 +47,7 @@ pub fn public_jwk(key: &Key) -> Result<Option<Value>, CryptoError> {
 }
 
 /// Reads a SubjectPublicKeyInfo in PEM, in the one encoding that OpenSSL itself would write.
-fn read_public_key(text: &str) -> Result<PKey<Public>, CryptoError> {
+pub(crate) fn read_public_key(text: &str) -> Result<PKey<Public>, CryptoError> {
     let der = pem::decode(pem::PUBLIC_KEY, text)?;
     let key = PKey::public_key_from_der(&der).map_err(malformed)?;
     if key.public_key_to_der().map_err(malformed)? != der {

@@ -19,6 +19,8 @@ mod pem;
 mod random;
 mod seal;
 mod self_signed;
+mod sign;
+mod token;
 
 pub use api_key::{ApiKeyDigester, ApiKeyFormat, ApiKeyShape, MAXIMUM_PREFIX_LENGTH};
 pub use certificate::{CertificateInformation, certificate_information};
@@ -33,3 +35,5 @@ pub use master_key::MasterKey;
 pub use pem::MAXIMUM_PEM_LENGTH;
 pub use random::{RandomSource, SystemRandom, random_array};
 pub use seal::{MAXIMUM_PLAIN_LENGTH, SealedItem, Sealer};
+pub use sign::{Signer, Verifier};
+pub use token::{MAXIMUM_TOKEN_LENGTH, TokenFault, TokenHeader, UnverifiedToken, sign_token};

@@ -3,7 +3,7 @@
 //! Every write commits one row of the `change` table for each object that it touched; [`Change`] is the same news in
 //! memory, from which the keyring and other derived state are kept current.
 
-use crate::{ApiKey, ApiKeyDigest, ApiKeyId, Instant, KeyId, Tenant, TenantId};
+use crate::{ApiKey, ApiKeyDigest, ApiKeyId, Instant, KeyId, Kid, Tenant, TenantId};
 
 /// The version of a stored object: 1 when it is made, one more with each change. An update names the revision that
 /// it was computed from, so that none is lost.
@@ -73,7 +73,12 @@ pub enum Change {
         id: ApiKeyId,
     },
     /// A key that signs tokens was made or renamed.
-    KeyWritten(KeyId),
+    KeyWritten {
+        /// Its id.
+        id: KeyId,
+        /// What tokens name it by; it never changes.
+        kid: Kid,
+    },
     /// A key that signs tokens was deleted.
     KeyDeleted(KeyId),
     /// A tenant was made or changed.

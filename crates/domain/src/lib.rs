@@ -9,6 +9,8 @@ mod change;
 mod ids;
 mod instant;
 mod key;
+mod key_reference;
+mod key_search;
 mod name;
 mod permission;
 mod scope;
@@ -24,6 +26,10 @@ pub use key::{
     HashSize, Key, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Kid, RsaLength, SHADOW_KEYS, ShadowKey,
     UnknownName,
 };
+pub use key_reference::{KEY_PLACES, KeyOwner, KeyPlace, KeyReference, KeyUsage};
+pub use key_search::{
+    DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern, UnknownColumn, parse_order_by,
+};
 pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError};
 pub use permission::{
     EndpointPath, EndpointPermissions, InvalidPermission, MAXIMUM_ENDPOINT_LENGTH, Method, MethodSet,
@@ -33,6 +39,6 @@ pub use scope::TenantScope;
 pub use secret::{Sealed, SecretBytes, SecretText};
 pub use tenant::{
     DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
-    KeptDocument, KeyReference, Tenant, TenantJwtConfiguration, TenantState,
+    KeptDocument, Tenant, TenantJwtConfiguration, TenantState,
 };
 pub use violation::{CODES, Code, MAXIMUM_VIOLATIONS, Place, Violation, Violations, codes};

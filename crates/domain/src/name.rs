@@ -29,6 +29,13 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name in lower case, by which it is searched and sorted. The rules are Unicode's and the same everywhere;
+    /// those of databases differ.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
 }
 
 impl TryFrom<String> for Name {
@@ -60,6 +67,14 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<(), NameError>) {
         assert_eq!(Name::try_from(text.to_owned()).map(|_| ()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn folding_follows_unicode() {
+        for (name, folded) in [("Signing KEY", "signing key"), ("ÄÖÜ", "äöü"), ("İ", "i\u{307}"), ("ß", "ß")]
+        {
+            assert_eq!(Name::try_from(name.to_owned()).unwrap().folded(), folded);
+        }
     }
 
     #[test]

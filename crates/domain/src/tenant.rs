@@ -1,6 +1,7 @@
 //! Tenants: the separate worlds of one instance. API keys can be bound to one.
 
-use crate::{Instant, KeyId, Name, Revision, TenantId};
+use crate::key_reference::key_references;
+use crate::{Instant, KeyId, KeyOwner, KeyReference, KeyUsage, Name, Revision, TenantId};
 
 /// The issuer of a tenant that names none (FusionAuth's default).
 pub const DEFAULT_ISSUER: &str = "acme.com";
@@ -88,48 +89,23 @@ pub struct Tenant {
     pub last_update_instant: Instant,
 }
 
-/// One place of one object that names a key, which therefore cannot be deleted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyReference {
-    /// The kind of the object, such as `Tenant`.
-    pub owner: String,
-    /// The object's id.
-    pub owner_id: String,
-    /// The member that holds the key's id, such as `jwtConfiguration.accessTokenKeyId`.
-    pub property: String,
-    /// The key that is named.
-    pub key_id: KeyId,
+impl TenantJwtConfiguration {
+    /// The keys that are named for this use.
+    #[must_use]
+    pub const fn key_ids(&self, usage: KeyUsage) -> &[KeyId] {
+        match usage {
+            KeyUsage::SignAccessTokens => self.access_token_key_id.as_slice(),
+            KeyUsage::SignIdTokens => self.id_token_key_id.as_slice(),
+            KeyUsage::VerifyAccessTokens => self.access_token_verification_key_ids.as_slice(),
+            KeyUsage::VerifyIdTokens => self.id_token_verification_key_ids.as_slice(),
+        }
+    }
 }
 
 impl Tenant {
-    /// Every key that the tenant names, with the place. One entry per pair of place and key.
+    /// Every key that the tenant names, with the place. One entry per pair of place and key, sorted.
     #[must_use]
     pub fn key_references(&self) -> Vec<KeyReference> {
-        let single = [
-            ("jwtConfiguration.accessTokenKeyId", self.jwt.access_token_key_id),
-            ("jwtConfiguration.idTokenKeyId", self.jwt.id_token_key_id),
-        ];
-        let lists = [
-            ("jwtConfiguration.accessTokenVerificationKeyIds", &self.jwt.access_token_verification_key_ids),
-            ("jwtConfiguration.idTokenVerificationKeyIds", &self.jwt.id_token_verification_key_ids),
-        ];
-        let reference = |property: &str, key_id| KeyReference {
-            owner: String::from("Tenant"),
-            owner_id: self.id.to_string(),
-            property: property.to_owned(),
-            key_id,
-        };
-        let mut references: Vec<_> = single
-            .into_iter()
-            .filter_map(|(property, key)| key.map(|key| reference(property, key)))
-            .chain(
-                lists
-                    .into_iter()
-                    .flat_map(|(property, keys)| keys.iter().map(move |key| reference(property, *key))),
-            )
-            .collect();
-        references.sort();
-        references.dedup();
-        references
+        key_references(KeyOwner::Tenant, &self.id.to_string(), |usage| self.jwt.key_ids(usage))
     }
 }

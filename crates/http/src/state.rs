@@ -36,7 +36,7 @@ impl Derived {
     pub(crate) fn apply(&self, changes: &[Change]) {
         for change in changes {
             self.keyring.apply(change);
-            if matches!(change, Change::KeyWritten(_) | Change::KeyDeleted(_)) {
+            if matches!(change, Change::KeyWritten { .. } | Change::KeyDeleted(_)) {
                 self.jwks.invalidate();
             }
         }

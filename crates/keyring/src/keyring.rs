@@ -46,7 +46,7 @@ impl Keyring {
             Change::TenantDeleted(id) => {
                 self.tenants.pin().remove(id);
             }
-            Change::KeyWritten(_) | Change::KeyDeleted(_) => {}
+            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
         }
     }
 

@@ -1,13 +1,13 @@
 //! Keys that sign and verify tokens: rows, conversions, queries.
 
-use claviger_domain::{Change, Instant, Key, KeyId, KeyReference, Kid, Name, Revision, Sealed};
+use claviger_domain::{Change, Instant, Key, KeyId, Kid, Name, Revision, Sealed};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::changes::Record;
-use crate::schema::{key, key_reference};
+use crate::schema::key;
 use crate::transaction::corrupt;
-use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
+use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
 
 /// A key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct StoredKey {
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = key)]
-struct Row {
-    id: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
     revision: i64,
     name: String,
     kid: String,
@@ -38,8 +38,8 @@ struct Row {
     last_update_instant: i64,
 }
 
-/// The columns of [`Row`], in its order: all but the sealed material.
-type Columns = (
+/// The columns of [`Row`], in its order: all but the sealed material and what only searches use.
+pub(crate) type Columns = (
     key::id,
     key::revision,
     key::name,
@@ -57,7 +57,7 @@ type Columns = (
     key::last_update_instant,
 );
 
-const COLUMNS: Columns = (
+pub(crate) const COLUMNS: Columns = (
     key::id,
     key::revision,
     key::name,
@@ -97,6 +97,52 @@ impl ReadTransaction<'_> {
         Ok(sealed.flatten().map(Sealed::from))
     }
 
+    /// The key with this id and its sealed material.
+    ///
+    /// # Errors
+    /// As [`Self::find_key`].
+    pub fn find_key_with_material(&mut self, id: KeyId) -> Result<Option<StoredKey>, StorageError> {
+        let query = key::table.find(id.to_string()).select((COLUMNS, key::sealed_material));
+        let found: Option<(Row, Option<Vec<u8>>)> =
+            self.run(|connection| query.first(connection).optional())?;
+        let Some((row, sealed_material)) = found else { return Ok(None) };
+        Ok(Some(StoredKey { key: row.try_into()?, sealed_material: sealed_material.map(Sealed::from) }))
+    }
+
+    /// The key that tokens name by this kid, without its sealed material.
+    ///
+    /// # Errors
+    /// As [`Self::find_key`].
+    pub fn find_key_by_kid(&mut self, kid: &Kid) -> Result<Option<Key>, StorageError> {
+        let query = key::table.filter(key::kid.eq(kid.as_str())).select(COLUMNS);
+        let row: Option<Row> = self.run(|connection| query.first(connection).optional())?;
+        row.map(Key::try_from).transpose()
+    }
+
+    /// Calls `each` with the id and kid of every key, in no order, as the rows come.
+    ///
+    /// # Errors
+    /// Failures of the database; what was passed until then is not all. [`StorageError::Corrupt`] when rows make no
+    /// sense: it is about the first of them, and all others have been passed.
+    pub fn for_each_kid(&mut self, each: &mut dyn FnMut(KeyId, Kid)) -> Result<(), StorageError> {
+        let mut outcome = Ok(());
+        let each = |row: Result<(String, String), String>| {
+            let named =
+                row.map_err(|reason| corrupt(Entity::Key, "unknown", reason)).and_then(|(id, kid)| {
+                    let id = id.parse().map_err(|_| corrupt(Entity::Key, &id, "id"))?;
+                    Ok((id, Kid::from(kid)))
+                });
+            match named {
+                Ok((id, kid)) => each(id, kid),
+                Err(error) if outcome.is_ok() => outcome = Err(error),
+                Err(_) => {}
+            }
+        };
+        let query = key::table.select((key::id, key::kid));
+        self.run(|connection| dialect::stream!(connection, query, (String, String), each))?;
+        outcome
+    }
+
     /// All keys, sorted by name (by its bytes in UTF-8), then id.
     ///
     /// # Errors
@@ -116,22 +162,6 @@ impl ReadTransaction<'_> {
         let count: i64 = self.run(|connection| named.get_result(connection))?;
         Ok(count > 0)
     }
-
-    /// Every place that names this key, sorted.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub fn references_to_key(&mut self, id: KeyId) -> Result<Vec<KeyReference>, StorageError> {
-        let rows: Vec<(String, String, String)> = self.run(|connection| {
-            key_reference::table
-                .filter(key_reference::key_id.eq(id.to_string()))
-                .order((key_reference::owner, key_reference::owner_id, key_reference::property))
-                .select((key_reference::owner, key_reference::owner_id, key_reference::property))
-                .load(connection)
-        })?;
-        let reference = |(owner, owner_id, property)| KeyReference { owner, owner_id, property, key_id: id };
-        Ok(rows.into_iter().map(reference).collect())
-    }
 }
 
 impl WriteTransaction<'_> {
@@ -142,9 +172,11 @@ impl WriteTransaction<'_> {
     pub fn insert_key(&mut self, stored: &StoredKey) -> Result<(), StorageError> {
         let row = Row::from(&stored.key);
         let sealed = key::sealed_material.eq(stored.sealed_material.as_ref().map(Sealed::as_bytes));
-        self.run(|connection| diesel::insert_into(key::table).values((row, sealed)).execute(connection))?;
+        let folded = key::name_folded.eq(stored.key.name.folded());
+        let values = (row, sealed, folded);
+        self.run(|connection| diesel::insert_into(key::table).values(values).execute(connection))?;
         self.record_key(stored.key.id, None, Some(key_json(&stored.key)))?;
-        self.announce(Change::KeyWritten(stored.key.id));
+        self.announce(Change::KeyWritten { id: stored.key.id, kid: stored.key.kid.clone() });
         Ok(())
     }
 
@@ -171,6 +203,7 @@ impl WriteTransaction<'_> {
                 .set((
                     key::revision.eq(after.revision.number()),
                     key::name.eq(after.name.as_str()),
+                    key::name_folded.eq(after.name.folded()),
                     key::last_update_instant.eq(after.last_update_instant.epoch_millis()),
                 ))
                 .execute(connection)
@@ -179,7 +212,7 @@ impl WriteTransaction<'_> {
             return Err(StorageError::Stale);
         }
         self.record_key(after.id, Some(key_json(&before)), Some(key_json(&after)))?;
-        self.announce(Change::KeyWritten(after.id));
+        self.announce(Change::KeyWritten { id: after.id, kid: after.kid.clone() });
         Ok(after)
     }
 

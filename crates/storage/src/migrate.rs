@@ -4,6 +4,7 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::MigrationHarness;
 
 use crate::conn::{AnyConnection, MultiBackend, Role};
+use crate::key_search::{fold_names, has_unfolded_names};
 use crate::news::lock;
 use crate::{StorageError, Store, dialect};
 
@@ -30,7 +31,8 @@ impl Store {
         })
     }
 
-    /// Applies all migrations that the database does not have, and returns how many that were. Any number of
+    /// Applies all migrations that the database does not have, and returns how many that were. Then fills what SQL
+    /// cannot compute, which earlier programs may have left open even where no migration is due. Any number of
     /// processes may call this at once.
     ///
     /// # Errors
@@ -41,6 +43,10 @@ impl Store {
             let done = connection.run_pending_migrations(migrations).map_err(failed)?.len();
             if done > 0 {
                 tracing::info!(migrations = done, "migrated the database");
+            }
+            let folded = fold_names(connection)?;
+            if folded > 0 {
+                tracing::info!(keys = folded, "folded the names of keys");
             }
             Ok(done)
         })
@@ -77,17 +83,22 @@ impl Store {
         })
     }
 
-    /// Checks that the database has every migration of this program. It may have more: a newer node may have
-    /// migrated it.
+    /// Checks that the database has every migration of this program and that what they add is filled. It may have more:
+    /// a newer node may have migrated it.
     ///
     /// # Errors
     /// [`StorageError::MigrationsPending`], and failures of the database.
     pub fn check_schema(&self) -> Result<(), StorageError> {
-        if self.migrations()?.iter().all(|migration| migration.applied) {
-            Ok(())
-        } else {
-            Err(StorageError::MigrationsPending)
-        }
+        self.migrating(|connection| {
+            let applied = applied(connection)?;
+            let complete =
+                embedded(connection)?.iter().all(|one| applied.contains(&one.name().version().to_string()));
+            if complete && !has_unfolded_names(connection)? {
+                Ok(())
+            } else {
+                Err(StorageError::MigrationsPending)
+            }
+        })
     }
 
     /// On a connection of its own, so that a lock on PostgreSQL goes when the work is done, however it ends.

@@ -37,6 +37,7 @@ diesel::table! {
         expiration_instant -> Nullable<BigInt>,
         insert_instant -> BigInt,
         last_update_instant -> BigInt,
+        name_folded -> Text,
     }
 }
 

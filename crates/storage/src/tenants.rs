@@ -1,19 +1,16 @@
 //! Tenants: rows, conversions, queries.
 
 use claviger_domain::{
-    Change, Instant, KeptDocument, KeyId, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
+    Change, Instant, KeptDocument, KeyId, KeyOwner, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
     TenantScope, TenantState,
 };
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::changes::Record;
-use crate::schema::{key_reference, tenant};
+use crate::schema::tenant;
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
-
-/// The owner in `key_reference` rows; [`Tenant::key_references`] writes the same.
-const OWNER: &str = "Tenant";
 
 #[derive(Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = tenant, treat_none_as_null = true)]
@@ -71,7 +68,7 @@ impl WriteTransaction<'_> {
     pub fn insert_tenant(&mut self, tenant: &Tenant) -> Result<(), StorageError> {
         let row = Row::from(tenant);
         self.run(|connection| diesel::insert_into(tenant::table).values(row).execute(connection))?;
-        self.insert_key_references(tenant)?;
+        self.insert_key_references(&tenant.key_references())?;
         self.record_tenant(tenant.id, None, Some(tenant_json(tenant)))?;
         self.announce(Change::TenantWritten(tenant.clone()));
         Ok(())
@@ -98,9 +95,10 @@ impl WriteTransaction<'_> {
         if updated == 0 {
             return Err(StorageError::Stale);
         }
-        if before.key_references() != after.key_references() {
-            self.delete_key_references(after.id)?;
-            self.insert_key_references(&after)?;
+        let references = after.key_references();
+        if before.key_references() != references {
+            self.delete_key_references(KeyOwner::Tenant, &after.id.to_string())?;
+            self.insert_key_references(&references)?;
         }
         let mut after_json = tenant_json(&after);
         if let Some(members) = after_json.as_object_mut() {
@@ -118,7 +116,7 @@ impl WriteTransaction<'_> {
     /// [`StorageError::InUse`] while API keys belong to it or it is the default tenant, and failures of the
     /// database.
     pub fn delete_tenant(&mut self, id: TenantId) -> Result<bool, StorageError> {
-        self.delete_key_references(id)?;
+        self.delete_key_references(KeyOwner::Tenant, &id.to_string())?;
         let row: Option<Row> = self.run_referring(StorageError::InUse(Entity::Tenant), |connection| {
             diesel::delete(tenant::table.find(id.to_string()))
                 .returning(tenant::all_columns)
@@ -129,27 +127,6 @@ impl WriteTransaction<'_> {
         self.record_tenant(id, Some(json_or_nothing(row)), None)?;
         self.announce(Change::TenantDeleted(id));
         Ok(true)
-    }
-
-    fn insert_key_references(&mut self, tenant: &Tenant) -> Result<(), StorageError> {
-        for reference in tenant.key_references() {
-            self.run_referring(StorageError::MissingReference(Entity::Key), |connection| {
-                diesel::insert_into(key_reference::table)
-                    .values((
-                        key_reference::owner.eq(reference.owner),
-                        key_reference::owner_id.eq(reference.owner_id),
-                        key_reference::property.eq(reference.property),
-                        key_reference::key_id.eq(reference.key_id.to_string()),
-                    ))
-                    .execute(connection)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn delete_key_references(&mut self, id: TenantId) -> Result<(), StorageError> {
-        let own = key_reference::owner.eq(OWNER).and(key_reference::owner_id.eq(id.to_string()));
-        self.run(|connection| diesel::delete(key_reference::table.filter(own)).execute(connection)).map(drop)
     }
 
     fn record_tenant(

@@ -12,12 +12,14 @@
 )]
 
 mod suite {
+    pub mod key_search;
     pub mod locks;
     pub mod objects;
     #[cfg(feature = "postgres")]
     pub mod only_postgres;
     #[cfg(feature = "sqlite")]
     pub mod only_sqlite;
+    pub mod references;
     pub mod round_trips;
     pub mod schema;
     pub mod transactions;
@@ -84,6 +86,18 @@ suite! {
         one_instance_wins
         corrupt_rows_are_reported
         changes_are_recorded_without_secrets;
+    key_search:
+        searches_agree_with_a_model
+        pages_make_up_the_whole
+        searches_have_bounds
+        special_characters_are_literal
+        renamed_keys_are_found_by_their_new_name
+        expirations_are_counted_and_listed
+        keys_are_found_by_kid_and_with_their_material;
+    references:
+        every_place_keeps_its_key
+        all_places_at_once_keep_their_keys
+        every_column_with_key_ids_is_a_place;
     transactions:
         an_abort_leaves_nothing
         the_listener_hears_commits_in_order
@@ -100,6 +114,8 @@ suite! {
     schema:
         schema_six_migrators_at_once
         schema_goes_down_and_up
+        schema_folds_names_that_are_there
+        schema_unfolded_names_are_noticed
         schema_is_what_diesel_expects
         schema_pending_is_noticed;
     locks:

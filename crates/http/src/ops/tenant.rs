@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claviger_domain::{
-    ChangeContext, KeptDocument, KeyId, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
+    ChangeContext, KeptDocument, KeyOwner, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
     TenantScope, TenantState, Violation, Violations, codes,
 };
 use claviger_storage::{Entity, ReadTransaction, StorageError, TxError};
@@ -80,32 +80,12 @@ fn complete(
         jwt.id_token_key_id = jwt.id_token_key_id.or(default.jwt.id_token_key_id);
     }
     let mut violations = Violations::none();
-    let mut check = |tx: &mut ReadTransaction<'_>, path: &'static str, id: KeyId, signs: bool| {
-        let usable = tx.find_key(id)?.is_some_and(|key| {
-            let own = !key.shadow && key.key_type != claviger_domain::KeyType::Secret;
-            // A shadow key means "the client's own secret", which exists for id tokens only.
-            let shadow_id_token = key.shadow && path.ends_with("idTokenKeyId");
-            shadow_id_token || (own && (!signs || (key.has_private_key && key.algorithm.is_some())))
-        });
-        if !usable {
-            violations.push(Violation::at(&codes::TENANT_KEY_INVALID, path));
-        }
-        Ok::<_, StorageError>(())
-    };
-    for (path, id) in [
-        ("tenant.jwtConfiguration.accessTokenKeyId", jwt.access_token_key_id),
-        ("tenant.jwtConfiguration.idTokenKeyId", jwt.id_token_key_id),
-    ] {
-        if let Some(id) = id {
-            check(tx, path, id, true)?;
-        }
-    }
-    for (path, ids) in [
-        ("tenant.jwtConfiguration.accessTokenVerificationKeyIds", &jwt.access_token_verification_key_ids),
-        ("tenant.jwtConfiguration.idTokenVerificationKeyIds", &jwt.id_token_verification_key_ids),
-    ] {
-        for id in ids {
-            check(tx, path, *id, false)?;
+    for place in KeyOwner::Tenant.places() {
+        for id in jwt.key_ids(place.usage) {
+            if !tx.find_key(*id)?.is_some_and(|key| place.usage.accepts(&key)) {
+                let path = format!("tenant.{}", place.property);
+                violations.push(Violation::at(&codes::TENANT_KEY_INVALID, path));
+            }
         }
     }
     violations.into_result(fields).map_err(|violations| TxError::Abort(violations.into()))

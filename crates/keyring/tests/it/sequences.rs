@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use claviger_authz::CompiledPermissions;
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, KeyId, Permissions, TenantId, TenantState,
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, KeyId, Kid, Permissions, TenantId, TenantState,
 };
 use claviger_keyring::{Entry, Keyring};
 use proptest::option;
@@ -44,7 +44,10 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (0_u128..2, prop::sample::select(states))
             .prop_map(|(id, state)| Change::TenantWritten(tenant(id, state))),
         1 => (0_u128..2).prop_map(|id| Change::TenantDeleted(TenantId::from_u128(id))),
-        1 => (0_u128..2).prop_map(|id| Change::KeyWritten(KeyId::from_u128(id))),
+        1 => (0_u128..2).prop_map(|id| Change::KeyWritten {
+            id: KeyId::from_u128(id),
+            kid: Kid::from(format!("kid {id}")),
+        }),
         1 => (0_u128..2).prop_map(|id| Change::KeyDeleted(KeyId::from_u128(id))),
     ]
 }
@@ -72,7 +75,7 @@ impl Model {
             Change::TenantDeleted(id) => {
                 self.tenants.remove(id);
             }
-            Change::KeyWritten(_) | Change::KeyDeleted(_) => {}
+            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
         }
     }
 }

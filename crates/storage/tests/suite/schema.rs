@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use claviger_domain::TenantScope;
+use claviger_domain::{KeyId, KeySearch, NamePattern, TenantScope};
 use claviger_storage::{StorageError, Store};
 
 use crate::support::{Database, Kind, objects, read, write};
@@ -31,8 +31,8 @@ fn dump(db: &Database) -> BTreeSet<String> {
     db.texts(query).into_iter().collect()
 }
 
-pub fn schema_six_migrators_at_once(db: &Database) {
-    db.store.migrate_down("0").unwrap();
+/// Lets six processes migrate at once, or on SQLite six threads of the one that may. Returns how often a migration ran.
+fn migrate_at_once(db: &Database) -> usize {
     let stores: Vec<Store> = (0..6)
         .map(|_| match db.kind {
             #[cfg(feature = "sqlite")]
@@ -48,11 +48,16 @@ pub fn schema_six_migrators_at_once(db: &Database) {
         store.check_schema().unwrap();
         done
     };
-    let done: usize = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let migrate = &migrate;
         let threads: Vec<_> = stores.iter().map(|store| scope.spawn(move || migrate(store))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
+    })
+}
+
+pub fn schema_six_migrators_at_once(db: &Database) {
+    db.store.migrate_down("0").unwrap();
+    let done = migrate_at_once(db);
     assert_eq!(done, db.store.migrations().unwrap().len());
 }
 
@@ -73,6 +78,66 @@ pub fn schema_goes_down_and_up(db: &Database) {
     // Connections that were open meanwhile go on.
     write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
     assert_eq!(read(&db.store, |tx| tx.tenants(TenantScope::All)).len(), 1);
+}
+
+/// The version of the migration before the one that added the folded names.
+const BEFORE_FOLDED_NAMES: &str = "20261121100000";
+
+/// Rows as a program of that time wrote them.
+fn insert_old_keys(db: &Database, names: &[String]) {
+    let rows: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| {
+            let id = KeyId::from_u128(number as u128);
+            format!("('{id}', 1, '{name}', 'kid {number}', 'RSA', FALSE, FALSE, 0, 0)")
+        })
+        .collect();
+    db.execute(&format!(
+        "INSERT INTO \"key\" (id, revision, name, kid, key_type, has_private_key, shadow, insert_instant, \
+         last_update_instant) VALUES {}",
+        rows.join(",")
+    ));
+}
+
+pub fn schema_folds_names_that_are_there(db: &Database) {
+    let later = db.store.migrate_down(BEFORE_FOLDED_NAMES).unwrap();
+    assert!(later > 0);
+    // More than are folded in one transaction, and two times so many.
+    let mut names: Vec<String> = (0..2_500).map(|number| format!("KEY {number:04}")).collect();
+    names.extend(["ÄÖÜ", "İ", "ß", "ΑΣ", "a", "A", "\u{10ffff}"].map(String::from));
+    insert_old_keys(db, &names);
+    assert_eq!(migrate_at_once(db), later);
+
+    let mut expected: Vec<String> =
+        names.iter().map(|name| format!("{name}>{}", name.to_lowercase())).collect();
+    expected.sort_unstable();
+    let mut found = db.texts("SELECT name || '>' || name_folded AS value FROM \"key\"");
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    for (name, total) in [("äöü", 1), ("İ", 1), ("key 24", 100), ("a", 2)] {
+        let search = KeySearch { name: Some(NamePattern::parse(name)), ..KeySearch::default() };
+        assert_eq!(read(&db.store, |tx| tx.search_keys(&search)).total, total, "{name}");
+    }
+    // The way back keeps the keys.
+    assert_eq!(db.store.migrate_down(BEFORE_FOLDED_NAMES), Ok(later));
+    assert_eq!(db.texts("SELECT name AS value FROM \"key\"").len(), names.len());
+    assert_eq!(db.store.migrate_up(), Ok(later));
+}
+
+pub fn schema_unfolded_names_are_noticed(db: &Database) {
+    // As after a crash between the migration and the folding, or after a program that did not know the column.
+    insert_old_keys(db, &[String::from("Ä"), String::from("B")]);
+    assert_eq!(db.store.check_schema(), Err(StorageError::MigrationsPending));
+    assert_eq!(db.store.migrate_up(), Ok(0));
+    assert_eq!(db.store.check_schema(), Ok(()));
+    let folded = || db.texts("SELECT name_folded AS value FROM \"key\" ORDER BY id");
+    assert_eq!(folded(), ["ä", "b"]);
+    // What is filled is left alone, and a row without a name does not keep the others back, nor the start.
+    db.execute("UPDATE \"key\" SET name_folded = 'kept' WHERE name = 'B'");
+    db.execute("UPDATE \"key\" SET name = '', name_folded = '' WHERE name = 'Ä'");
+    assert_eq!(db.store.migrate_up(), Ok(0));
+    assert_eq!((db.store.check_schema(), folded()), (Ok(()), vec![String::new(), String::from("kept")]));
 }
 
 /// The columns of `schema.rs`, as `table.column type nullability`.

@@ -61,7 +61,7 @@ pub fn the_listener_hears_commits_in_order(db: &Database) {
         [
             vec![
                 Change::TenantWritten(tenant),
-                Change::KeyWritten(KeyId::from_u128(1)),
+                Change::KeyWritten { id: KeyId::from_u128(1), kid: objects::key(1).key.kid },
                 Change::ApiKeyWritten { digest, api_key: api_key.api_key },
             ],
             vec![Change::ApiKeyWritten { digest, api_key: updated }],

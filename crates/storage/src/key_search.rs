@@ -1,0 +1,257 @@
+//! Searches for keys, and the column that they need: the name in lower case.
+//!
+//! A row has kilobytes of PEM, so a page is found in two steps: its ids from an index that holds every column by which
+//! keys are filtered and sorted, then the rows of those ids.
+
+use std::collections::HashMap;
+
+use claviger_domain::{Key, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern};
+use diesel::connection::TransactionManager;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::conn::{AnyConnection, MultiBackend, Transactions};
+use crate::keys::{COLUMNS, Row};
+use crate::schema::key;
+use crate::{ReadTransaction, StorageError, dialect};
+
+/// The most rows that are asked for by their ids at once: a statement of SQLite takes 32 766 parameters.
+const ROWS_AT_ONCE: usize = 500;
+/// The most names that are folded in one transaction, so that other writers need not wait long.
+const NAMES_AT_ONCE: i64 = 1_000;
+
+/// A part of the keys that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPage {
+    /// The keys of the page, in the order that was asked for.
+    pub keys: Vec<Key>,
+    /// How many keys there are on all pages.
+    pub total: u64,
+}
+
+impl ReadTransaction<'_> {
+    /// The keys that a search asks for, without their sealed material; the same ones on either database. Names compare
+    /// by the bytes in UTF-8 of their lower case. Successive pages make up the whole as long as nothing is written.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when a row of the page makes no sense; [`StorageError::Unavailable`] and the like.
+    pub fn search_keys(&mut self, search: &KeySearch) -> Result<KeyPage, StorageError> {
+        if search.name.as_ref().is_some_and(|name| !name.is_matchable()) {
+            return Ok(KeyPage { keys: Vec::new(), total: 0 });
+        }
+        let ids = if search.number_of_results == 0 {
+            Vec::new()
+        } else {
+            self.run(|connection| page_of_ids(search).load(connection))?
+        };
+        let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        // A page that is not full is the last one, unless it lies behind the end: no need to count.
+        let is_last = found < search.number_of_results && (found > 0 || search.start_row == 0);
+        let total =
+            if is_last { search.start_row.saturating_add(found) } else { self.count_matching(search)? };
+        Ok(KeyPage { keys: self.keys_by_ids(&ids)?, total })
+    }
+
+    fn count_matching(&mut self, search: &KeySearch) -> Result<u64, StorageError> {
+        let count: i64 = self.run(|connection| matching(search).count().get_result(connection))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The keys with these ids, in their order.
+    fn keys_by_ids(&mut self, ids: &[String]) -> Result<Vec<Key>, StorageError> {
+        let mut keys = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ROWS_AT_ONCE) {
+            let query = key::table.filter(key::id.eq_any(ids)).select(COLUMNS);
+            let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
+            let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+            for row in ids.iter().filter_map(|id| rows.remove(id)) {
+                keys.push(Key::try_from(row)?);
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn matching(search: &KeySearch) -> key::BoxedQuery<'_, MultiBackend> {
+    let mut query = key::table.into_boxed();
+    if let Some(pattern) = search.name.as_ref().map(NamePattern::as_like) {
+        query = query.filter(key::name_folded.like(pattern).escape('\\'));
+    }
+    if let Some(algorithm) = search.algorithm.map(KeyAlgorithm::as_str) {
+        query = query.filter(key::algorithm.eq(algorithm));
+    }
+    if let Some(key_type) = search.key_type.map(KeyType::as_str) {
+        query = query.filter(key::key_type.eq(key_type));
+    }
+    query
+}
+
+/// The ids of the keys on the page, in order.
+fn page_of_ids(search: &KeySearch) -> key::BoxedQuery<'_, MultiBackend, Text> {
+    // Far beyond every table, and the databases can add the two up.
+    let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX / 2);
+    let mut query = matching(search).select(key::id);
+    for criterion in criteria(&search.order, is_filtered(search)) {
+        query = query.then_order_by(sql::<Text>(criterion));
+    }
+    query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
+}
+
+const fn is_filtered(search: &KeySearch) -> bool {
+    search.name.is_some() || search.algorithm.is_some() || search.key_type.is_some()
+}
+
+/// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
+///
+/// In a search with filters the id is an expression, because SQLite would else walk along the index of the ids, and read
+/// each row with its PEM to see whether it fits.
+fn criteria(order: &[KeyOrder], filtered: bool) -> Vec<&'static str> {
+    let id = |descending| match (filtered, descending) {
+        (false, false) => "id",
+        (false, true) => "id DESC",
+        (true, false) => "id || ''",
+        (true, true) => "id || '' DESC",
+    };
+    let mut criteria = Vec::new();
+    for KeyOrder { column, descending } in order {
+        let criterion = match (column, descending) {
+            (KeyColumn::Algorithm, false) => "algorithm ASC NULLS FIRST",
+            (KeyColumn::Algorithm, true) => "algorithm DESC NULLS LAST",
+            (KeyColumn::Expiration, false) => "expiration_instant ASC NULLS FIRST",
+            (KeyColumn::Expiration, true) => "expiration_instant DESC NULLS LAST",
+            (KeyColumn::Insert, false) => "insert_instant",
+            (KeyColumn::Insert, true) => "insert_instant DESC",
+            (KeyColumn::Type, false) => "key_type",
+            (KeyColumn::Type, true) => "key_type DESC",
+            (KeyColumn::Id, descending) => {
+                criteria.push(id(*descending));
+                return criteria;
+            }
+            (KeyColumn::Name, false) => {
+                criteria.extend(["name_folded", "name"]);
+                return criteria;
+            }
+            (KeyColumn::Name, true) => {
+                criteria.extend(["name_folded DESC", "name DESC"]);
+                return criteria;
+            }
+        };
+        criteria.push(criterion);
+    }
+    criteria.push(id(false));
+    criteria
+}
+
+/// Fills the column of folded names where a program wrote the row that did not know it, and returns how many rows that
+/// were. SQL cannot do it: the databases fold differently, and SQLite only ASCII. No name is empty, so an empty column is
+/// one that nobody filled. Stopped in the middle, it goes on where it was; a row that changes meanwhile is left alone,
+/// because whoever renames a key fills the column.
+pub(crate) fn fold_names(connection: &mut AnyConnection) -> Result<usize, StorageError> {
+    let (mut folded, mut last) = (0, String::new());
+    loop {
+        let batch = fold_batch(connection, &last);
+        if batch.is_err() {
+            // The first error says more than one of the roll-back, and the connection is not used again.
+            drop(Transactions::rollback_transaction(connection));
+        }
+        let Some(next) = batch.map_err(|error| dialect::translate(error).into_error())? else { break };
+        folded += next.1;
+        last = next.0;
+    }
+    Ok(folded)
+}
+
+/// Folds the names behind `after`, and returns the last one with how many rows were changed; `None` at the end.
+fn fold_batch(connection: &mut AnyConnection, after: &str) -> QueryResult<Option<(String, usize)>> {
+    dialect::begin_write(connection)?;
+    let names: Vec<String> =
+        unfolded(after).order(key::name).limit(NAMES_AT_ONCE).select(key::name).load(connection)?;
+    let mut changed = 0;
+    for name in &names {
+        let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq("")));
+        changed += diesel::update(row).set(key::name_folded.eq(name.to_lowercase())).execute(connection)?;
+    }
+    Transactions::commit_transaction(connection)?;
+    Ok(names.into_iter().next_back().map(|last| (last, changed)))
+}
+
+/// Whether [`fold_names`] has something to do.
+pub(crate) fn has_unfolded_names(connection: &mut AnyConnection) -> Result<bool, StorageError> {
+    let one: Option<String> = unfolded("")
+        .select(key::name)
+        .first(connection)
+        .optional()
+        .map_err(|error| dialect::translate(error).into_error())?;
+    Ok(one.is_some())
+}
+
+fn unfolded(after: &str) -> key::BoxedQuery<'_, MultiBackend> {
+    key::table.filter(key::name_folded.eq("").and(key::name.gt(after))).into_boxed()
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+    use diesel::sql_types::Integer;
+
+    use super::*;
+    use crate::conn::Role;
+    use crate::{DatabaseUrl, Store, StoreOptions};
+
+    /// A statement that asks how SQLite would run another one.
+    struct Explain<Q>(Q);
+
+    impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Explain<Q> {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+            out.unsafe_to_cache_prepared();
+            out.push_sql("EXPLAIN QUERY PLAN ");
+            self.0.walk_ast(out)
+        }
+    }
+
+    impl<Q> QueryId for Explain<Q> {
+        type QueryId = ();
+        const HAS_STATIC_QUERY_ID: bool = false;
+    }
+
+    impl<Q> Query for Explain<Q> {
+        type SqlType = (Integer, Integer, Integer, Text);
+    }
+
+    impl<Q> RunQueryDsl<AnyConnection> for Explain<Q> {}
+
+    fn plan(connection: &mut AnyConnection, query: impl QueryFragment<MultiBackend>) -> QueryResult<String> {
+        let steps: Vec<(i32, i32, i32, String)> = Explain(query).load(connection)?;
+        Ok(steps.into_iter().map(|(_, _, _, step)| step).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn searches_read_an_index_and_no_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = StoreOptions::new(DatabaseUrl::Sqlite(directory.path().join("claviger.db")));
+        Store::open(&options).unwrap().migrate_up().unwrap();
+        let mut connection = dialect::connect(&options, Role::Read).unwrap();
+        let filters = [
+            KeySearch::default(),
+            KeySearch { name: Some(NamePattern::parse("x")), ..KeySearch::default() },
+            KeySearch { algorithm: Some(KeyAlgorithm::Rs256), ..KeySearch::default() },
+            KeySearch { key_type: Some(KeyType::Rsa), ..KeySearch::default() },
+        ];
+        for filter in filters {
+            let counted = plan(&mut connection, matching(&filter).count()).unwrap();
+            assert!(counted.contains("COVERING INDEX"), "{counted}");
+            for column in KeyColumn::ALL {
+                for descending in [false, true] {
+                    let search = KeySearch { order: vec![KeyOrder { column, descending }], ..filter.clone() };
+                    let found = plan(&mut connection, page_of_ids(&search)).unwrap();
+                    assert!(found.contains("COVERING INDEX"), "{search:?}: {found}");
+                    // In the order of the index, or along that of the ids.
+                    let sorted =
+                        column != KeyColumn::Name && (column != KeyColumn::Id || is_filtered(&search));
+                    assert_eq!(found.contains("TEMP B-TREE"), sorted, "{search:?}: {found}");
+                }
+            }
+        }
+    }
+}

@@ -19,7 +19,9 @@ use crate::{ReadTransaction, StorageError, dialect};
 /// The most rows that are asked for by their ids at once: a statement of SQLite takes 32 766 parameters.
 const ROWS_AT_ONCE: usize = 500;
 /// The most names that are folded in one transaction, so that other writers need not wait long.
-const NAMES_AT_ONCE: i64 = 1_000;
+const NAMES_PER_TRANSACTION: usize = 1_000;
+/// The most names that are held in memory to be folded.
+const NAMES_PER_PASS: usize = 20_000;
 
 /// A part of the keys that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,51 +145,64 @@ fn criteria(order: &[KeyOrder], filtered: bool) -> Vec<&'static str> {
     criteria
 }
 
-/// Fills the column of folded names where a program wrote the row that did not know it, and returns how many rows that
-/// were. SQL cannot do it: the databases fold differently, and SQLite only ASCII. No name is empty, so an empty column is
-/// one that nobody filled. Stopped in the middle, it goes on where it was; a row that changes meanwhile is left alone,
-/// because whoever renames a key fills the column.
+/// Makes the column of folded names true where it is not, and returns how many rows that were: rows that were there before
+/// the column, or that a program wrote which did not know it, or whose letters got a lower case in a later Unicode. SQL
+/// cannot do it: the databases fold differently, and SQLite only ASCII. Stopped in the middle, it goes on where it was; a
+/// row that changes meanwhile is left alone, because whoever renames a key fills the column.
 pub(crate) fn fold_names(connection: &mut AnyConnection) -> Result<usize, StorageError> {
-    let (mut folded, mut last) = (0, String::new());
+    let mut folded = 0;
     loop {
-        let batch = fold_batch(connection, &last);
-        if batch.is_err() {
-            // The first error says more than one of the roll-back, and the connection is not used again.
-            drop(Transactions::rollback_transaction(connection));
+        let names = names_to_fold(connection).map_err(|error| dialect::translate(error).into_error())?;
+        if names.is_empty() {
+            return Ok(folded);
         }
-        let Some(next) = batch.map_err(|error| dialect::translate(error).into_error())? else { break };
-        folded += next.1;
-        last = next.0;
+        for batch in names.chunks(NAMES_PER_TRANSACTION) {
+            folded += fold_batch(connection, batch).map_err(|error| {
+                // The error says more than one of the roll-back, and the connection is not used again.
+                drop(Transactions::rollback_transaction(connection));
+                dialect::translate(error).into_error()
+            })?;
+        }
     }
-    Ok(folded)
 }
 
-/// Folds the names behind `after`, and returns the last one with how many rows were changed; `None` at the end.
-fn fold_batch(connection: &mut AnyConnection, after: &str) -> QueryResult<Option<(String, usize)>> {
+/// Names whose folded form is another one than the row has, with what the row has.
+fn names_to_fold(connection: &mut AnyConnection) -> QueryResult<Vec<(String, String)>> {
+    let mut names = Vec::new();
+    let each = |row: Result<(String, String), String>| {
+        // What cannot be read is reported by whoever reads the key.
+        if let Ok((name, folded)) = row
+            && names.len() < NAMES_PER_PASS
+            && name.to_lowercase() != folded
+        {
+            names.push((name, folded));
+        }
+    };
+    dialect::stream!(connection, key::table.select((key::name, key::name_folded)), (String, String), each)?;
+    Ok(names)
+}
+
+fn fold_batch(connection: &mut AnyConnection, batch: &[(String, String)]) -> QueryResult<usize> {
     dialect::begin_write(connection)?;
-    let names: Vec<String> =
-        unfolded(after).order(key::name).limit(NAMES_AT_ONCE).select(key::name).load(connection)?;
     let mut changed = 0;
-    for name in &names {
-        let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq("")));
+    for (name, folded) in batch {
+        let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq(folded)));
         changed += diesel::update(row).set(key::name_folded.eq(name.to_lowercase())).execute(connection)?;
     }
     Transactions::commit_transaction(connection)?;
-    Ok(names.into_iter().next_back().map(|last| (last, changed)))
+    Ok(changed)
 }
 
-/// Whether [`fold_names`] has something to do.
+/// Whether there are rows whose folded names nobody has filled yet. No name is empty, and so is no folded one; a row that
+/// has an empty name all the same makes no sense, and is reported by whoever reads it.
 pub(crate) fn has_unfolded_names(connection: &mut AnyConnection) -> Result<bool, StorageError> {
-    let one: Option<String> = unfolded("")
+    let one: Option<String> = key::table
+        .filter(key::name_folded.eq("").and(key::name.ne("")))
         .select(key::name)
         .first(connection)
         .optional()
         .map_err(|error| dialect::translate(error).into_error())?;
     Ok(one.is_some())
-}
-
-fn unfolded(after: &str) -> key::BoxedQuery<'_, MultiBackend> {
-    key::table.filter(key::name_folded.eq("").and(key::name.gt(after))).into_boxed()
 }
 
 #[cfg(all(test, feature = "sqlite"))]

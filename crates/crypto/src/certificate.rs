@@ -82,7 +82,7 @@ impl Certificate {
     }
 }
 
-/// The SHA-1 thumbprint of a certificate (RFC 7517, section 4.8).
+/// The SHA-1 thumbprint of a certificate (RFC 7517, section 4.8) or of a JWK's canonical form (RFC 7638).
 pub(crate) fn sha1_thumbprint(der: &[u8]) -> Result<String, CryptoError> {
     hash(MessageDigest::sha1(), der).map(|digest| URL_SAFE_NO_PAD.encode(digest)).map_err(backend)
 }

@@ -2,9 +2,12 @@
 
 use crate::CryptoError;
 
+/// The attribute type of common names.
+const COMMON_NAME: &str = "2.5.4.3";
+
 /// The attribute types with a short name (RFC 4514, section 3). All others are written as their number.
 const SHORT_NAMES: [(&str, &str); 9] = [
-    ("2.5.4.3", "CN"),
+    (COMMON_NAME, "CN"),
     ("2.5.4.7", "L"),
     ("2.5.4.8", "ST"),
     ("2.5.4.10", "O"),
@@ -36,6 +39,28 @@ mod tag {
 /// [`CryptoError::Malformed`] when the bytes are no `Name`.
 pub(crate) fn to_text(der: &[u8]) -> Result<String, CryptoError> {
     name(der).ok_or(CryptoError::Malformed)
+}
+
+/// The value of the most specific common name of a `Name` in DER, as it is and not escaped. `None` when there is none,
+/// or none that can be shown: no string, or one with control characters.
+pub(crate) fn common_name(der: &[u8]) -> Option<String> {
+    let (sequence, _) = Element::read(der)?;
+    let mut sets = sequence.content_of(tag::SEQUENCE)?;
+    let mut found = None;
+    while !sets.is_empty() {
+        let (set, rest) = Element::read(sets)?;
+        let mut attributes = set.content_of(tag::SET)?;
+        while !attributes.is_empty() {
+            let (attribute, rest) = Element::read(attributes)?;
+            let (kind, value) = Element::read(attribute.content_of(tag::SEQUENCE)?)?;
+            if object_identifier(kind.content_of(tag::OBJECT_IDENTIFIER)?)? == COMMON_NAME {
+                found = Element::read(value)?.0.text();
+            }
+            attributes = rest;
+        }
+        sets = rest;
+    }
+    found.filter(|text| !text.chars().any(char::is_control))
 }
 
 fn name(der: &[u8]) -> Option<String> {
@@ -200,7 +225,7 @@ mod tests {
         to_text(&element(tag::SEQUENCE, &[&element(tag::SET, &[&attribute])]))
     }
 
-    const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+    const COMMON_NAME_DER: &[u8] = &[0x55, 4, 3];
 
     #[test]
     fn the_most_specific_part_comes_first() {
@@ -228,10 +253,31 @@ mod tests {
 
     #[test]
     fn attributes_of_one_set_are_joined() {
-        let first = element(tag::SEQUENCE, &[&element(6, &[COMMON_NAME]), &element(0x13, &[b"a"])]);
+        let first = element(tag::SEQUENCE, &[&element(6, &[COMMON_NAME_DER]), &element(0x13, &[b"a"])]);
         let second = element(tag::SEQUENCE, &[&element(6, &[&[0x55, 4, 10]]), &element(0x13, &[b"b"])]);
         let name = element(tag::SEQUENCE, &[&element(tag::SET, &[&first, &second])]);
         assert_eq!(to_text(&name).unwrap(), "CN=a+O=b");
+    }
+
+    #[test]
+    fn the_common_name_is_the_most_specific_one() {
+        let attribute = |identifier: &[u8], value_tag, value: &[u8]| {
+            element(tag::SEQUENCE, &[&element(6, &[identifier]), &element(value_tag, &[value])])
+        };
+        let name = |attributes: &[Vec<u8>]| {
+            let sets: Vec<Vec<u8>> = attributes.iter().map(|one| element(tag::SET, &[one])).collect();
+            element(tag::SEQUENCE, &[&sets.concat()])
+        };
+        let (first, second) =
+            (attribute(COMMON_NAME_DER, 0x13, b"a"), attribute(COMMON_NAME_DER, 0x0c, b"b, c"));
+        let other = attribute(&[0x55, 4, 10], 0x13, b"o");
+        assert_eq!(common_name(&name(&[first.clone(), second.clone(), other.clone()])).unwrap(), "b, c");
+        assert_eq!(common_name(&name(&[second, first])).unwrap(), "a");
+        assert_eq!(common_name(&name(&[other])), None);
+        assert_eq!(common_name(&name(&[])), None);
+        for hidden in [b"acme.com\0.evil".as_slice(), b"a\nb", b"\xc2\x85", b"\xff"] {
+            assert_eq!(common_name(&name(&[attribute(COMMON_NAME_DER, 0x0c, hidden)])), None);
+        }
     }
 
     #[test]
@@ -246,7 +292,7 @@ mod tests {
             ("a\nb\0\u{85}", "CN=a\\0Ab\\00\\C2\\85"),
             ("a=b", "CN=a=b"),
         ] {
-            assert_eq!(single(COMMON_NAME, tag::UTF8_STRING, value.as_bytes()).unwrap(), expected);
+            assert_eq!(single(COMMON_NAME_DER, tag::UTF8_STRING, value.as_bytes()).unwrap(), expected);
         }
     }
 
@@ -265,10 +311,10 @@ mod tests {
             (tag::UNIVERSAL_STRING, b"\x00\x11\x00\x00", "CN=#1C0400110000"),
             (4, b"ab", "CN=#04026162"),
         ] {
-            assert_eq!(single(COMMON_NAME, kind, value).unwrap(), expected);
+            assert_eq!(single(COMMON_NAME_DER, kind, value).unwrap(), expected);
         }
         let long = "x".repeat(100);
-        assert_eq!(single(COMMON_NAME, 0x13, long.as_bytes()).unwrap(), format!("CN={long}"));
+        assert_eq!(single(COMMON_NAME_DER, 0x13, long.as_bytes()).unwrap(), format!("CN={long}"));
     }
 
     #[test]

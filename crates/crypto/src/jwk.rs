@@ -1,5 +1,7 @@
 //! The public half of a key as a JSON Web Key (RFC 7517; RFC 7518, section 6; RFC 8037).
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claviger_domain::{Key, KeyAlgorithm, KeyType};
@@ -10,7 +12,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, PKeyRef, Public};
 use serde_json::Value;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, sha1_thumbprint};
 use crate::error::{backend, malformed};
 use crate::{CryptoError, pem};
 
@@ -44,6 +46,26 @@ pub fn public_jwk(key: &Key) -> Result<Option<Value>, CryptoError> {
         add_certificate(&mut jwk, certificate, &public_key)?;
     }
     Ok(Some(Value::Object(jwk.into())))
+}
+
+/// The thumbprint of a public key (RFC 7638) that is no certificate's: the SHA-1 digest of the JWK's required members in
+/// the order of their names, without white space, in base64url.
+///
+/// # Errors
+/// [`CryptoError::Malformed`] when the text is no SubjectPublicKeyInfo in PEM as OpenSSL writes it,
+/// [`CryptoError::Unsupported`] for keys that are neither RSA, Ed25519 nor on a curve with a name in JOSE.
+pub fn jwk_thumbprint(public_key_pem: &str) -> Result<String, CryptoError> {
+    let key = read_public_key(public_key_pem)?;
+    // These hold the required members and nothing else yet.
+    let jwk = match key.id() {
+        Id::RSA => rsa(&key)?,
+        Id::EC => ec(&key, None)?,
+        Id::ED25519 => ed25519(&key)?,
+        _ => return Err(CryptoError::Unsupported),
+    };
+    let members: BTreeMap<&String, &Value> = jwk.as_ref().iter().collect();
+    let canonical = serde_json::to_vec(&members).map_err(|error| CryptoError::Backend(error.to_string()))?;
+    sha1_thumbprint(&canonical)
 }
 
 /// Reads a SubjectPublicKeyInfo in PEM, in the one encoding that OpenSSL itself would write.

@@ -12,6 +12,7 @@ mod digest;
 mod distinguished_name;
 mod error;
 mod generate;
+mod import;
 mod json;
 mod jwk;
 mod master_key;
@@ -29,8 +30,12 @@ pub use error::CryptoError;
 pub use generate::{
     GenerateRequest, GeneratedKey, PrivateMaterial, finish, generate, generate_material, random_hmac_kid,
 };
+pub use import::{
+    ImportFault, ImportField, ImportProblem, ImportRefusal, ImportRequest, ImportedKey,
+    MAXIMUM_SECRET_KEY_LENGTH, MAXIMUM_SECRET_LENGTH, import,
+};
 pub use json::{JsonError, JsonFault, parse_object};
-pub use jwk::public_jwk;
+pub use jwk::{jwk_thumbprint, public_jwk};
 pub use master_key::MasterKey;
 pub use pem::MAXIMUM_PEM_LENGTH;
 pub use random::{RandomSource, SystemRandom, random_array};

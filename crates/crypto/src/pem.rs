@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::CryptoError;
 
@@ -46,6 +47,56 @@ pub(crate) fn decode(label: &str, text: &str) -> Result<Vec<u8>, CryptoError> {
     let base64 = body(label, text.trim_ascii()).ok_or(CryptoError::Malformed)?;
     let digits: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(digits).map_err(|_| CryptoError::Malformed)
+}
+
+/// One PEM block in a text from outside.
+pub(crate) struct Block<'a> {
+    pub(crate) label: &'a str,
+    body: &'a str,
+}
+
+impl Block<'_> {
+    /// Whether headers (RFC 1421, section 4.6) or the label say that the content is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.label == "ENCRYPTED PRIVATE KEY"
+            || self.body.contains("Proc-Type:")
+            || self.body.contains("DEK-Info:")
+    }
+
+    /// The bytes within the armour; `None` when that is not base64, as with headers of any kind.
+    pub(crate) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
+        decode_bare(self.body)
+    }
+}
+
+/// The blocks of a text in their order. What stands around them is left out, as RFC 7468 (section 2) asks of readers:
+/// `openssl pkcs12` and `openssl x509 -text` write notes there. `None` when an armour has only one of its ends.
+pub(crate) fn blocks(text: &str) -> Option<Vec<Block<'_>>> {
+    const BEGIN: &str = "-----BEGIN ";
+    const END: &str = "-----END ";
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while let Some((before, block)) = rest.split_once(BEGIN) {
+        let (label, block) = block.split_once("-----")?;
+        let (body, after) = block.split_once(END)?;
+        if before.contains(END) || body.contains(BEGIN) {
+            return None;
+        }
+        blocks.push(Block { label, body });
+        rest = after.strip_prefix(label)?.strip_prefix("-----")?;
+    }
+    (!rest.contains(END)).then_some(blocks)
+}
+
+/// The bytes of base64 text without armour, in one line or many; `None` for any other text. They may be secret, and
+/// are wiped wherever they stood.
+pub(crate) fn decode_bare(base64: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut digits = Zeroizing::new(Vec::with_capacity(base64.len()));
+    digits.extend(base64.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut der = Zeroizing::new(vec![0; base64::decoded_len_estimate(digits.len())]);
+    let length = STANDARD.decode_slice(&*digits, &mut der).ok()?;
+    der.truncate(length);
+    Some(der)
 }
 
 /// What stands between the two lines of the armour.
@@ -97,6 +148,62 @@ mod tests {
             &long,
         ] {
             assert_eq!(decode("X", bad), Err(CryptoError::Malformed), "{bad}");
+        }
+    }
+
+    /// Labels and contents of the blocks; `-` where the content is no base64.
+    fn found(text: &str) -> Option<Vec<(String, String)>> {
+        let content = |block: &Block<'_>| {
+            block.der().map_or_else(|| "-".into(), |der| String::from_utf8(der.to_vec()).unwrap())
+        };
+        Some(blocks(text)?.iter().map(|block| (block.label.into(), content(block))).collect())
+    }
+
+    #[test]
+    fn finds_the_blocks_of_a_text() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("YWJj", &[]),
+            ("-----BEGIN X-----\nYWJj\n-----END X-----", &[("X", "abc")]),
+            ("-----BEGIN X----- YWJj -----END X-----", &[("X", "abc")]),
+            ("\u{feff}note\r\r\n-----BEGIN X Y-----\rYW\rJj\r-----END X Y-----\rmore", &[("X Y", "abc")]),
+            (
+                "-----BEGIN X-----\nYWJj\n-----END X-----\n-----BEGIN Y-----\n-----END Y-----",
+                &[("X", "abc"), ("Y", "")],
+            ),
+            ("-----BEGIN X-----\nA: b\n\nYWJj\n-----END X-----", &[("X", "-")]),
+            ("-----BEGIN X-----\nYWJ\n-----END X-----", &[("X", "-")]),
+            ("-----BEGIN X-----\nYR==\n-----END X-----", &[("X", "-")]),
+            ("-----BEGIN X-----\nYW\0Jj\n-----END X-----", &[("X", "-")]),
+        ] {
+            let expected =
+                expected.iter().map(|(label, content)| ((*label).into(), (*content).into())).collect();
+            assert_eq!(found(text), Some(expected), "{text:?}");
+        }
+        for bad in [
+            "-----BEGIN X-----\nYWJj",
+            "-----BEGIN X",
+            "-----BEGIN X-----END X-----",
+            "YWJj\n-----END X-----",
+            "-----BEGIN X-----\nYWJj\n-----END Y-----",
+            "-----BEGIN X-----\n-----BEGIN X-----\nYWJj\n-----END X-----\n-----END X-----",
+            "-----BEGIN X-----\nYWJj\n-----END X-----\n-----END X-----",
+            "-----END X-----\n-----BEGIN X-----\nYWJj\n-----END X-----",
+        ] {
+            assert_eq!(found(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn encryption_is_seen_in_headers_and_label() {
+        for (text, expected) in [
+            ("-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A,0\n\nYWJj\n-----END X-----", true),
+            ("-----BEGIN X-----\nDEK-Info: A,0\n\nYWJj\n-----END X-----", true),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nYWJj\n-----END ENCRYPTED PRIVATE KEY-----", true),
+            ("-----BEGIN PRIVATE KEY-----\nYWJj\n-----END PRIVATE KEY-----", false),
+            ("Proc-Type: 4,ENCRYPTED\n-----BEGIN X-----\nYWJj\n-----END X-----", false),
+        ] {
+            assert_eq!(blocks(text).unwrap().first().unwrap().is_encrypted(), expected, "{text}");
         }
     }
 }

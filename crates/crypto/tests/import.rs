@@ -158,7 +158,7 @@ fn the_algorithm_of_an_rsa_pair_signs_its_certificate() {
 
 #[test]
 fn given_certificates_are_kept() {
-    for (name, ..) in PAIRS {
+    for name in ["rsa-2048", "ec-p256", "ec-p384", "ec-p521", "ed25519"] {
         let (kept, own) = (certificate(name), PKey::private_key_from_pkcs8(&der(&private(name))).unwrap());
         for given in [
             Fields { certificate: Some(kept.clone()), ..Fields::private_key(private(name)) },

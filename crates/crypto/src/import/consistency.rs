@@ -149,7 +149,10 @@ fn check_rsa(rsa: &Rsa<Private>, bits: u32) -> Result<(), ImportFault> {
 fn primes_are_apart(p: &BigNumRef, q: &BigNumRef, bits: u32) -> Result<bool, ErrorStack> {
     let mut distance = BigNum::new()?;
     distance.checked_sub(p, q)?;
-    Ok(u32::try_from(distance.num_bits()).is_ok_and(|distance| distance > bits / 2 - 100))
+    let distance_bits = u32::try_from(distance.num_bits());
+    // It gives the primes away.
+    distance.clear();
+    Ok(distance_bits.is_ok_and(|distance| distance > bits / 2 - 100))
 }
 
 /// Whether an encoded point has an order of at most eight.

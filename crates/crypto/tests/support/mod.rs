@@ -1,4 +1,5 @@
-//! What several test programs share: the vectors, keys built from them, and a deterministic random source.
+//! What several test programs share: the vectors, keys built from them, keys and tokens made anew, and a deterministic
+//! random source.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,9 +11,14 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
-use claviger_crypto::{CryptoError, RandomSource};
-use claviger_domain::{Instant, Key, Kid, Name, Revision};
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use claviger_crypto::{
+    CryptoError, GenerateRequest, GeneratedKey, RandomSource, Signer, SystemRandom, TokenFault,
+    UnverifiedToken, Verifier, generate,
+};
+use claviger_domain::{Instant, Key, KeyAlgorithm, KeyId, KeySpec, KeyType, Kid, Name, Revision};
+use serde_json::{Map, Value};
 
 /// The vectors.
 pub fn vectors() -> Value {
@@ -53,4 +59,62 @@ impl RandomSource for CountingRandom {
         }
         Ok(())
     }
+}
+
+/// The time at which tokens of tests are checked.
+pub const NOW: Instant = Instant::from_epoch_millis(1_700_000_000_000);
+
+/// Every algorithm that signs.
+pub fn algorithms() -> impl Iterator<Item = KeyAlgorithm> {
+    KeyAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != KeyAlgorithm::None)
+}
+
+/// A new key; of RSA one of 2048 bits.
+pub fn new_key(algorithm: KeyAlgorithm) -> GeneratedKey {
+    let length = (algorithm.key_type() == KeyType::Rsa).then_some(2048);
+    let request = GenerateRequest {
+        id: KeyId::from_u128(1),
+        spec: KeySpec::new(algorithm, length).unwrap(),
+        issuer: "acme.com",
+        now: NOW,
+    };
+    generate(&request, &mut SystemRandom).unwrap()
+}
+
+/// The signer with this key.
+pub fn signer(algorithm: KeyAlgorithm, key: &GeneratedKey) -> Signer {
+    Signer::new(algorithm, &key.material).unwrap()
+}
+
+/// The verifier with this key.
+pub fn verifier(algorithm: KeyAlgorithm, key: &GeneratedKey) -> Verifier {
+    match &key.public_key {
+        Some(public_key) => Verifier::from_public_key(algorithm, public_key).unwrap(),
+        None => Verifier::from_secret(algorithm, &key.material).unwrap(),
+    }
+}
+
+/// base64url without padding.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of strict base64url.
+pub fn decode(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// Two parts, before they are signed, of any header and payload.
+pub fn unsigned(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+    format!("{}.{}", encode(header), encode(payload))
+}
+
+/// A token of these two parts with the signature that they get from this signer, whatever they say.
+pub fn signed(signer: &Signer, unsigned: &str) -> String {
+    format!("{unsigned}.{}", encode(signer.sign(unsigned.as_bytes()).unwrap()))
+}
+
+/// Parses and verifies.
+pub fn check(token: &str, verifier: &Verifier) -> Result<Map<String, Value>, TokenFault> {
+    UnverifiedToken::parse(token)?.verify(verifier, NOW)
 }

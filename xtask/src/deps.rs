@@ -63,7 +63,12 @@ const PACKAGES: [Package; 8] = [
             "tokio",
             "tracing",
         ],
-        further: &[],
+        further: &[
+            ("base64", "an API key can be the password of Basic"),
+            ("prometheus-client", "the metrics, in an explicit registry of each server"),
+            ("rustix", "RSA keys are generated ahead on a thread of the lowest priority"),
+            ("zeroize", "a decoded password is wiped"),
+        ],
     },
     Package {
         name: "claviger",

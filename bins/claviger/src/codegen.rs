@@ -50,6 +50,9 @@ fn routes() -> String {
             Guard::Public => "anybody".to_owned(),
             Guard::Endpoint(endpoint) => format!("`{} {endpoint}`", route.method),
             Guard::Optional(endpoint) => format!("anybody; more with `{} {endpoint}`", route.method),
+            Guard::Operator(endpoint) => {
+                format!("`{} {endpoint}`, also with Basic; the machine itself", route.method)
+            }
             Guard::KeyManager => "key managers".to_owned(),
         };
         let path = format!("`{}`", route.template);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
 use claviger_domain::SecretText;
-use claviger_http::ListenAddress;
+use claviger_http::{ListenAddress, RsaStockSize};
 use claviger_storage::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -23,6 +23,8 @@ const DATABASE_FILE: &str = "claviger.db";
 const MASTER_KEY_FILE: &str = "master.key";
 const DEFAULT_API_KEY_PREFIX: &str = "clv_";
 const DEFAULT_SHUTDOWN_GRACE: u64 = 10;
+const DEFAULT_RSA_STOCK_KEYS: usize = 8;
+const DEFAULT_RSA_STOCK_KIB: usize = 64;
 /// Larger files hold no secret of ours; the bound keeps a wrong path from filling the memory.
 const LARGEST_SECRET_FILE: u64 = 64 * 1024;
 
@@ -98,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
     pub(crate) local_metrics_enabled: bool,
+    /// RSA keys that are generated ahead.
+    pub(crate) rsa_stock: RsaStockSize,
     pub(crate) log_format: LogFormat,
     pub(crate) log: Targets,
     /// Whether the text form of the log may have colours.
@@ -231,6 +235,18 @@ impl Reader {
             |text| choice(text, [("true", true), ("false", false)]),
             ToString::to_string,
         );
+        let rsa_stock_keys = self.parsed(
+            &settings::RSA_STOCK_KEYS,
+            DEFAULT_RSA_STOCK_KEYS,
+            |text| number(text, 0, 64),
+            ToString::to_string,
+        );
+        let rsa_stock_kib = self.parsed(
+            &settings::RSA_STOCK_KIB,
+            DEFAULT_RSA_STOCK_KIB,
+            |text| number(text, 0, 1024),
+            ToString::to_string,
+        );
         let log_format = self.parsed(
             &settings::LOG_FORMAT,
             if surroundings.terminal { LogFormat::Text } else { LogFormat::Json },
@@ -249,6 +265,7 @@ impl Reader {
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),
             local_metrics_enabled,
+            rsa_stock: RsaStockSize { keys: rsa_stock_keys, bytes: rsa_stock_kib * 1024 },
             log_format,
             log,
             log_colors: surroundings.log_colors(),

@@ -85,7 +85,11 @@ settings! {
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",
         "How long running requests may take to finish after `SIGTERM` or `SIGINT`.";
     LOCAL_METRICS_ENABLED plain = "`false`", "`true` or `false`",
-        "Whether callers on a loopback address see the full `/api/status` without an API key.";
+        "Whether callers on a loopback address see the full `/api/status` and the metrics without an API key; never when the request passed a proxy.";
+    RSA_STOCK_KEYS plain = "`8`", "0 to 64",
+        "RSA keys of each length that are generated ahead in idle time, so that nobody waits seconds for one. With 0 none are.";
+    RSA_STOCK_KIB plain = "`64`", "0 to 1024",
+        "Memory in KiB that the RSA keys generated ahead may take. A key takes 1 to 2.4 KiB.";
     LOG_FORMAT plain = "`text` on a terminal, else `json`", "`text` or `json`",
         "The form of the log on standard error.";
     LOG plain = "`info`, of the HTTP library `warn`", "`LEVEL` or `TARGET=LEVEL`, joined by commas",

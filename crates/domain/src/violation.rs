@@ -95,6 +95,10 @@ codes! {
         "The request needs a JSON body.";
     BODY_TOO_LARGE = "tooLarge" Place::Request,
         "The body has more than 1 MiB.";
+    CLAIMS_TOO_LONG = "tooLong" Place::Field("claims"),
+        "The token would have more than 64 KiB.";
+    CLAIMS_TENANT_INVALID = "invalid" Place::Field("claims.tid"),
+        "An API key of a tenant makes no tokens that name another tenant.";
     CONTENT_TYPE_MISSING = "MissingContentType" Place::Request,
         "The body needs the header Content-Type: application/json.";
     CONTENT_TYPE_UNSUPPORTED = "UnsupportedContentType" Place::Request,
@@ -119,10 +123,26 @@ codes! {
         "The shadow keys can be neither changed nor deleted, and the id of all zeros makes no serial number.";
     KEY_ID_IN_USE = "inUse" Place::Field("keyId"),
         "The key is in use.";
+    KEY_ID_NOT_SIGNING = "invalid" Place::Field("keyId"),
+        "There is no key with this id that signs, or the API key may not use it.";
+    KEY_IMPORT_BLANK = "blank" Place::AnyField,
+        "This type of key needs a secret.";
+    KEY_IMPORT_INVALID = "invalid" Place::AnyField,
+        "This is no key or certificate that can be imported. The message of the answer says why.";
+    KEY_IMPORT_INVALID_LENGTH = "invalidLength" Place::AnyField,
+        "RSA keys have 2048, 3072 or 4096 bits, or 1024 where there is no private key.";
+    KEY_IMPORT_MISMATCH = "mismatch" Place::AnyField,
+        "This does not fit the other members.";
+    KEY_IMPORT_MISSING = "missing" Place::AnyField,
+        "This is needed to import a key.";
+    KEY_IMPORT_TOO_LONG = "tooLong" Place::AnyField,
+        "The text is too long: 64 KiB, of a secret of the type Secret 256 characters.";
     KEY_ISSUER_INVALID = "invalid" Place::Field("key.issuer"),
         "The issuer becomes the common name of a certificate: 1 to 64 characters, none of them a control character.";
     KEY_KID_DUPLICATE = "duplicate" Place::Field("key.kid"),
         "A key with this kid exists already.";
+    KEY_KID_INVALID = "invalid" Place::Field("key.kid"),
+        "The kid has 1 to 191 characters, none of them a control character.";
     KEY_LENGTH_INVALID = "invalid" Place::Field("key.length"),
         "The length must be 2048, 3072 or 4096 for RSA; for EC it may be left out, or is 256, 384 or 521 as the algorithm says.";
     KEY_LENGTH_MISSING = "missing" Place::Field("key.length"),
@@ -137,10 +157,24 @@ codes! {
         "The name contains a control character.";
     KEY_NAME_TOO_LONG = "tooLong" Place::Field("key.name"),
         "The name has more than 191 characters.";
+    NUMBER_OF_RESULTS_INVALID = "invalid" Place::AnyField,
+        "The number of results is a whole number, 0 or more.";
+    ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by algorithm, expiration, id, insertInstant, name or type, each with ASC or DESC.";
+    PARAMETER_AMBIGUOUS = "invalid" Place::AnyField,
+        "The parameter stands in the URL more than once.";
+    PARAMETER_COULD_NOT_CONVERT = "couldNotConvert" Place::AnyField,
+        "The value of the parameter cannot be read.";
     RETRYABLE_CONFLICT = "retryableConflict" Place::Request,
         "Somebody else changed the object at the same time. Try again.";
     SOURCE_KEY_ID_INVALID = "invalid" Place::Field("sourceKeyId"),
         "There is no API key with this id that could be copied.";
+    SEARCH_MISSING = "missing" Place::Field("search"),
+        "The body must hold the member search.";
+    SEARCH_NAME_TOO_LONG = "tooLong" Place::AnyField,
+        "The name to search for has more than 512 characters.";
+    START_ROW_INVALID = "invalid" Place::AnyField,
+        "The first row is a whole number, 0 or more.";
     TENANT_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("tenantId"),
         "The tenant's id must be a UUID.";
     TENANT_ID_DUPLICATE = "duplicate" Place::Field("tenantId"),
@@ -153,6 +187,8 @@ codes! {
         "The issuer has 1 to 191 characters, none of them a control character.";
     TENANT_KEY_INVALID = "invalid" Place::AnyField,
         "There is no key with this id that can be used here.";
+    TENANT_KEY_NOT_AUTHORIZED = "notAuthorized" Place::AnyField,
+        "An API key of a tenant cannot give its tenant a key that the tenant did not name before.";
     TENANT_LIFETIME_INVALID = "invalid" Place::AnyField,
         "The lifetime must be a whole number from 1 to 2147483647.";
     TENANT_MISSING = "missing" Place::Field("tenant"),
@@ -169,6 +205,8 @@ codes! {
         "Copying a tenant is not possible in this version. Send the whole tenant.";
     TENANT_VERIFICATION_KEYS_TOO_MANY = "tooMany" Place::AnyField,
         "At most 64 keys.";
+    TIME_TO_LIVE_INVALID = "invalid" Place::Field("timeToLiveInSeconds"),
+        "The lifetime must be a whole number of seconds from 1 to 2147483647.";
     UNAVAILABLE = "Unavailable" Place::Request,
         "The server cannot answer this now. Try again later.";
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH,
 };
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::Path;
-use claviger_domain::{ApiKeyId, Method};
+use claviger_domain::{ApiKeyId, Method, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
@@ -21,14 +22,15 @@ use crate::answer::{Answer, Body};
 use crate::credential::{self, Credential};
 use crate::error::ApiError;
 use crate::gate::{Caller, TenantHeader, admit};
-use crate::handlers::{self, Input, handle};
+use crate::handlers::{self, Input, handle, handle_quickly};
+use crate::ops::token::ValidateToken;
 use crate::routes::{Found, Guard, Operation, ROUTES, Route, Takes, find};
 use crate::state::AppState;
 
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,21 +46,34 @@ pub(crate) async fn entry(
 ) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let request_id = state.request_ids.next();
-    let mut caller_id = None;
-    let outcome = respond(&request, payload, &state, &mut caller_id).await;
+    let mut seen = Seen::default();
+    let outcome = respond(&request, payload, &state, &mut seen).await;
     let (answer, error) = match outcome {
-        Ok(answer) => (answer, None),
+        Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
         Err(error) => (error.answer(), Some(error)),
     };
-    log(&request, &request_id, caller_id, answer.status, error.as_ref(), stopwatch);
+    match &error {
+        Some(ApiError::Refused(refusal)) => state.metrics.refused(*refusal),
+        _ if seen.caller_id.is_some() => state.metrics.allowed(),
+        _ => {}
+    }
+    state.metrics.request(seen.route, answer.status);
+    log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
     response(&request, answer, error.as_ref(), &request_id)
+}
+
+/// What became clear about a request on the way, for log and metrics.
+#[derive(Default)]
+struct Seen {
+    route: Option<&'static Route>,
+    caller_id: Option<ApiKeyId>,
 }
 
 async fn respond(
     request: &HttpRequest,
     payload: web::Payload,
     state: &web::Data<Arc<AppState>>,
-    caller_id: &mut Option<ApiKeyId>,
+    seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
     let method = method(request)?;
     // A path that could be read in two ways is no path of ours.
@@ -68,8 +83,9 @@ async fn respond(
         Found::OtherMethods => return Err(ApiError::MethodNotAllowed),
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
+    seen.route = Some(route);
     let caller = caller(request, state, route)?;
-    *caller_id = caller.as_deref().map(Caller::api_key_id);
+    seen.caller_id = caller.as_deref().map(Caller::api_key_id);
     match route.operation {
         Operation::RetrieveHealth => return Ok(handlers::health(state)),
         Operation::RetrieveStatus => {
@@ -87,11 +103,20 @@ async fn respond(
         }
         Takes::Nothing => (Vec::new(), caller),
     };
-    let content_type =
-        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let state = Arc::clone(state);
+    let headers = request.headers();
     let operation = route.operation;
-    web::block(move || handle(&state, operation, caller, Input { parameter, content_type, body }))
+    let input = Input {
+        parameter,
+        query: query(request, route)?,
+        content_type: headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
+        body,
+        presented: presented(headers, operation)?,
+    };
+    if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &input) {
+        return outcome;
+    }
+    let state = Arc::clone(state);
+    web::block(move || handle(&state, operation, caller, input))
         .await
         .unwrap_or_else(|_| Err(ApiError::Internal("the operation panicked".to_owned())))
 }
@@ -119,16 +144,57 @@ fn caller(request: &HttpRequest, state: &AppState, route: &Route) -> Result<Opti
         return Ok(None);
     }
     let headers = request.headers();
-    let credential = credential::parse(
-        headers.get_all(AUTHORIZATION).map(HeaderValue::as_bytes),
-        headers.get_all(X_API_KEY).map(HeaderValue::as_bytes),
-    )?;
-    if matches!(route.guard, Guard::Optional(_)) && credential == Credential::None {
+    let mut credential = credential::parse(bytes(headers, &AUTHORIZATION), bytes(headers, &X_API_KEY))?;
+    let basic;
+    if let (Guard::Operator(_), Credential::Basic(credentials)) = (route.guard, credential) {
+        basic = credential::basic_api_key(credentials);
+        credential = basic.as_ref().map_or(Credential::OtherScheme, |key| Credential::ApiKey(key));
+    }
+    let anonymous = match route.guard {
+        Guard::Optional(_) => true,
+        Guard::Operator(_) => is_local_operator(request, state),
+        Guard::Public | Guard::Endpoint(_) | Guard::KeyManager => false,
+    };
+    if anonymous && credential == Credential::None {
         return Ok(None);
     }
     let address = request.peer_addr().map(|address| address.ip().to_string());
     admit(state, route.guard, route.method, credential, tenant_header(headers), address)
         .map(|caller| Some(Arc::new(caller)))
+}
+
+/// The parameters in the query string, decoded, of routes that read some.
+fn query(request: &HttpRequest, route: &Route) -> Result<Vec<(String, String)>, ApiError> {
+    if route.query().is_empty() || request.query_string().is_empty() {
+        return Ok(Vec::new());
+    }
+    web::Query::<Vec<(String, String)>>::from_query(request.query_string())
+        .map(web::Query::into_inner)
+        .map_err(|_| Violation::at(&codes::PARAMETER_COULD_NOT_CONVERT, "query").into())
+}
+
+/// The token that is to be validated, and the tenant for which.
+fn presented(headers: &HeaderMap, operation: Operation) -> Result<Option<ValidateToken>, ApiError> {
+    if operation != Operation::ValidateToken {
+        return Ok(None);
+    }
+    let tenant_id = match tenant_header(headers) {
+        TenantHeader::Absent => None,
+        TenantHeader::Tenant(id) => Some(id),
+        TenantHeader::Malformed => return Err((&codes::TENANT_ID_COULD_NOT_CONVERT).into()),
+    };
+    let token = credential::token(bytes(headers, &AUTHORIZATION), bytes(headers, &COOKIE));
+    Ok(token.map(|token| ValidateToken { token: token.to_owned(), tenant_id }))
+}
+
+/// The values of a header.
+fn bytes<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).map(HeaderValue::as_bytes)
+}
+
+/// The values of a header that are text.
+fn texts<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).filter_map(|value| value.to_str().ok())
 }
 
 fn tenant_header(headers: &HeaderMap) -> TenantHeader {
@@ -182,6 +248,9 @@ fn response(
     } else {
         response.insert_header((CACHE_CONTROL, "no-store"));
     }
+    if let Some(etag) = &answer.etag {
+        response.insert_header((ETAG, &**etag));
+    }
     match error {
         Some(ApiError::MethodNotAllowed) => {
             response.insert_header((ALLOW, allowed_methods(request)));
@@ -198,6 +267,7 @@ fn response(
         Body::SharedJson(document) => {
             response.content_type("application/json;charset=UTF-8").body(document.to_string())
         }
+        Body::Text(media_type, text) => response.content_type(media_type).body(text),
     }
 }
 
@@ -218,16 +288,21 @@ fn allowed_methods(request: &HttpRequest) -> String {
 fn log(
     request: &HttpRequest,
     request_id: &str,
-    caller_id: Option<ApiKeyId>,
+    seen: &Seen,
     status: u16,
     error: Option<&ApiError>,
     stopwatch: Stopwatch,
 ) {
+    // Vending a token and searching with a body change nothing.
+    let changing = !request.method().is_safe()
+        && seen
+            .route
+            .is_none_or(|route| !matches!(route.operation, Operation::VendToken | Operation::SearchKeys));
     let level = match error {
         Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
         Some(ApiError::Busy(_)) => Level::WARN,
         Some(ApiError::Refused(_)) => Level::INFO,
-        None if !request.method().is_safe() => Level::INFO,
+        None if changing => Level::INFO,
         _ => Level::DEBUG,
     };
     // What a line shows costs as much as a check: it is put together only if somebody reads it.
@@ -239,7 +314,7 @@ fn log(
     let path = path.as_str();
     let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
     let peer = text_or_dash(request.peer_addr());
-    let api_key_id = text_or_dash(caller_id);
+    let api_key_id = text_or_dash(seen.caller_id);
     match error {
         Some(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
@@ -258,7 +333,7 @@ fn log(
             let api_key_id = text_or_dash(refusal.api_key_id());
             tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
         }
-        None if !request.method().is_safe() => {
+        None if changing => {
             tracing::info!(request_id, method, path, status, duration_us, peer, api_key_id, "changed");
         }
         _ => tracing::debug!(request_id, method, path, status, duration_us, peer, api_key_id, "answered"),

@@ -6,6 +6,7 @@ use claviger_storage::{Entity, Field, StorageError, TxError};
 
 use crate::answer::Answer;
 use crate::gate::Refusal;
+use crate::rsa_stock::NoRsaKey;
 use crate::wire::errors::Errors;
 use crate::wire::render;
 
@@ -105,6 +106,15 @@ impl From<&'static Code> for ApiError {
 impl From<CryptoError> for ApiError {
     fn from(error: CryptoError) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+impl From<NoRsaKey> for ApiError {
+    fn from(error: NoRsaKey) -> Self {
+        match error {
+            NoRsaKey::Busy => Self::Busy("key generation"),
+            NoRsaKey::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -60,19 +60,26 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// A name for logs and labels of metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredential => "no_credential",
+            Self::OtherScheme => "other_scheme",
+            Self::Mistyped => "mistyped_key",
+            Self::UnknownKey => "unknown_key",
+            Self::TenantGone(_) => "tenant_gone",
+            Self::Denied(_, reason) => reason.as_str(),
+            Self::ObjectNotCovered(_) => "object_not_covered",
+            Self::ScopeTooNarrow(_) => "scope_too_narrow",
+            Self::UnknownEndpoint => "unknown_endpoint",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoCredential => "no credential",
-            Self::OtherScheme => "scheme not taken here",
-            Self::Mistyped => "mistyped key",
-            Self::UnknownKey => "unknown key",
-            Self::TenantGone(_) => "tenant gone",
-            Self::Denied(_, reason) => reason.as_str(),
-            Self::ObjectNotCovered(_) => "object not covered",
-            Self::ScopeTooNarrow(_) => "scope too narrow",
-            Self::UnknownEndpoint => "unknown endpoint",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -110,6 +117,11 @@ impl Caller {
     /// The tenants that the caller may touch in this request.
     pub(crate) const fn scope(&self) -> TenantScope {
         self.scope
+    }
+
+    /// Whether the API key belongs to a tenant, and so never reaches beyond it.
+    pub(crate) const fn is_confined(&self) -> bool {
+        self.entry.tenant_id.is_some()
     }
 
     /// What is recorded with the changes that the caller makes.
@@ -174,14 +186,16 @@ pub(crate) fn admit(
 ) -> Result<Caller, ApiError> {
     let target = match guard {
         Guard::KeyManager => Target::ApiKeys,
-        Guard::Endpoint(path) | Guard::Optional(path) => {
+        Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) => {
             Target::Endpoint(Endpoint::find(path).ok_or(ApiError::Refused(Refusal::UnknownEndpoint))?)
         }
         Guard::Public => return Err(ApiError::Refused(Refusal::NoCredential)),
     };
     let presented = match credential {
         Credential::None => return Err(ApiError::Refused(Refusal::NoCredential)),
-        Credential::OtherScheme => return Err(ApiError::Refused(Refusal::OtherScheme)),
+        Credential::Basic(_) | Credential::OtherScheme => {
+            return Err(ApiError::Refused(Refusal::OtherScheme));
+        }
         Credential::ApiKey(presented) => presented,
     };
     if !state.serves() {

@@ -1,6 +1,6 @@
 //! From a request that passed the gate to its answer: parameters and body in, one operation, JSON out.
 //!
-//! All of it runs on a blocking thread, in one call. The match over [`Operation`] is exhaustive: a route without a
+//! All of it runs on a blocking thread, in one call, but for what [`handle_quickly`] does. The match over [`Operation`] is exhaustive: a route without a
 //! handler does not compile.
 
 use std::str::FromStr;
@@ -13,7 +13,10 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Body};
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
+use crate::metrics::{MEDIA_TYPE, Readings};
 use crate::ops;
+use crate::ops::token::{InvalidToken, ValidateToken, Validated};
+use crate::published::{Document, Published};
 use crate::routes::Operation;
 use crate::state::AppState;
 use crate::wire;
@@ -33,6 +36,66 @@ pub(crate) struct Input {
     pub(crate) content_type: Option<String>,
     /// The whole body.
     pub(crate) body: Vec<u8>,
+    /// The parameters in the query string, where the route reads some.
+    pub(crate) query: Vec<(String, String)>,
+    /// The token that is to be validated.
+    pub(crate) presented: Option<ValidateToken>,
+}
+
+/// The largest body that is read on the event loop.
+const QUICK_BODY: usize = 16 * 1024;
+
+/// Runs an operation on the event loop, if all that it needs is at hand and takes microseconds.
+pub(crate) fn handle_quickly(
+    state: &AppState,
+    operation: Operation,
+    caller: Option<&Caller>,
+    input: &Input,
+) -> Option<Result<Answer, ApiError>> {
+    match operation {
+        Operation::RetrieveJsonWebKeySet if state.serves() => {
+            let published = state.derived.published.at_hand()?;
+            Some(Ok(Answer::shared(&published.jwks, JWKS_CACHE_SECONDS)))
+        }
+        Operation::RetrievePublicKeys if state.serves() => {
+            let published = state.derived.published.at_hand()?;
+            Some(public_keys(&published, input))
+        }
+        Operation::ValidateToken if state.serves() => match &input.presented {
+            Some(command) => Some(validated(state, ops::token::validate_quickly(state, command)?)),
+            None => Some(validated(state, Err(InvalidToken::Absent))),
+        },
+        Operation::VendToken if input.body.len() <= QUICK_BODY => {
+            let command = match input.optional_document().and_then(wire::token::vend) {
+                Ok(command) => command,
+                Err(violations) => return Some(Err(violations.into())),
+            };
+            let token = ops::token::vend_quickly(state, caller?, &command)?;
+            Some(token.and_then(|token| json_answer(&wire::token::VendResponse { token })))
+        }
+        _ => None,
+    }
+}
+
+fn validated(state: &AppState, outcome: Validated) -> Result<Answer, ApiError> {
+    state.metrics.validation(outcome.as_ref().err().copied());
+    match outcome {
+        Ok(jwt) => json_answer(&wire::token::ValidateResponse { jwt }),
+        // Whatever is wrong, the answer is the same.
+        Err(_) => Ok(Answer::empty(401)),
+    }
+}
+
+/// `/api/jwt/public-key` in its three forms. No application is known in this version, so none has a key of its own.
+fn public_keys(published: &Published, input: &Input) -> Result<Answer, ApiError> {
+    let (application_id, kid) = wire::token::public_key_parameters(&input.query)?;
+    if application_id.is_some() {
+        return Err(ApiError::NotFound);
+    }
+    let Some(kid) = kid else { return Ok(Answer::shared(&published.public_keys, JWKS_CACHE_SECONDS)) };
+    let public_key = published.by_kid.get(&kid).ok_or(ApiError::NotFound)?;
+    let document = Document::from(json!({"publicKey": public_key}));
+    Ok(Answer::shared(&document, JWKS_CACHE_SECONDS))
 }
 
 /// Runs one operation. `caller` is there for every route that the gate guards.
@@ -43,7 +106,11 @@ pub(crate) fn handle(
     input: Input,
 ) -> Result<Answer, ApiError> {
     let known = caller.as_ref().ok_or(ApiError::Refused(Refusal::NoCredential));
-    if operation == Operation::RetrieveJsonWebKeySet && !state.serves() {
+    let public = matches!(
+        operation,
+        Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys | Operation::ValidateToken
+    );
+    if public && !state.serves() {
         // What is in memory may be old.
         return Err(ApiError::Unavailable(None));
     }
@@ -81,6 +148,21 @@ pub(crate) fn handle(
             let (id, command) = both(id, input.document().and_then(wire::key::generate))?;
             json_answer(&wire::key::KeyResponse::from(ops::key::generate(state, known?, id, command)?))
         }
+        Operation::ImportKey => {
+            let id = input.optional_id(&codes::KEY_ID_COULD_NOT_CONVERT);
+            let (id, command) = both(id, input.document().and_then(wire::key_import::import))?;
+            json_answer(&wire::key::KeyResponse::from(ops::key_import::import(state, known?, id, command)?))
+        }
+        Operation::SearchKeys => {
+            // The GET carries its search in the query string, the POST in the body.
+            let search = if input.body.is_empty() && input.content_type.is_none() {
+                wire::key_search::from_query(&input.query)
+            } else {
+                input.document().and_then(wire::key_search::from_body)
+            };
+            let (keys, total) = ops::key::search(state, known?, &search?)?;
+            json_answer(&wire::key_search::KeySearchResponse::new(keys, total))
+        }
         Operation::UpdateKey => {
             let (id, name) = both(input.key_id(), input.document().and_then(wire::key::rename))?;
             json_answer(&wire::key::KeyResponse::from(ops::key::rename(state, known?, id, name)?))
@@ -111,11 +193,19 @@ pub(crate) fn handle(
             ops::tenant::delete(state, known?, input.tenant_id()?)?;
             Ok(Answer::empty(200))
         }
-        Operation::RetrieveJsonWebKeySet => Ok(Answer {
-            status: 200,
-            body: Body::SharedJson(ops::key::json_web_key_set(state)?),
-            cache_seconds: JWKS_CACHE_SECONDS,
-        }),
+        Operation::RetrieveJsonWebKeySet => {
+            Ok(Answer::shared(&ops::key::published(state)?.jwks, JWKS_CACHE_SECONDS))
+        }
+        Operation::RetrievePublicKeys => public_keys(&*ops::key::published(state)?, &input),
+        Operation::VendToken => {
+            let command = input.optional_document().and_then(wire::token::vend)?;
+            json_answer(&wire::token::VendResponse { token: ops::token::vend(state, known?, &command)? })
+        }
+        Operation::ValidateToken => match &input.presented {
+            Some(command) => validated(state, ops::token::validate(state, command)?),
+            None => validated(state, Err(InvalidToken::Absent)),
+        },
+        Operation::RetrieveMetrics => metrics(state),
         Operation::RetrieveVersion => known.and_then(|_| version()),
         Operation::RetrieveHealth => Ok(health(state)),
         Operation::RetrieveStatus => status(state, caller.is_some()),
@@ -153,7 +243,28 @@ pub(crate) fn status(state: &AppState, full: bool) -> Result<Answer, ApiError> {
     Ok(answer)
 }
 
+/// The metrics. They are there also while the database is away: that is when somebody looks at them.
+fn metrics(state: &AppState) -> Result<Answer, ApiError> {
+    let readings = Readings {
+        api_keys: state.keyring.len(),
+        permission_sets: state.keyring.permission_sets(),
+        near_expiry: ops::expiry::near_expiry(state).ok(),
+        rsa_stock: state.rsa_keys.stock(),
+        parsed_keys: state.derived.parsed_keys.len(),
+    };
+    let text = state
+        .metrics
+        .render(&readings)
+        .map_err(|error| ApiError::Internal(format!("cannot render the metrics: {error}")))?;
+    Ok(Answer { body: Body::Text(MEDIA_TYPE, text), ..Answer::empty(200) })
+}
+
 impl Input {
+    /// The body as a JSON object, all of whose members are optional: some clients send none at all.
+    fn optional_document(&self) -> Result<Map<String, Value>, Violations> {
+        if self.body.is_empty() { Ok(Map::new()) } else { self.document() }
+    }
+
     /// The body as a JSON object.
     fn document(&self) -> Result<Map<String, Value>, Violations> {
         if self.body.is_empty() {

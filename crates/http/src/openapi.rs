@@ -5,7 +5,7 @@ use claviger_domain::Method;
 use serde_json::{Map, Value, json};
 
 use crate::handlers::FUSIONAUTH_VERSION;
-use crate::routes::{Gives, Guard, ROUTES, Route, Takes};
+use crate::routes::{Gives, Guard, Operation, ROUTES, Route, Takes};
 use crate::wire;
 use crate::wire::json::sorted;
 
@@ -31,6 +31,10 @@ pub fn openapi_document() -> Value {
         "components": {"schemas": schemas(), "securitySchemes": {
             "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization",
                 "description": "The value of an API key, without a scheme word."},
+            "ApiKeyAsPassword": {"type": "http", "scheme": "basic",
+                "description": "The user is apikey, the password the value of an API key."},
+            "Token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                "description": "A token. The scheme JWT and the cookie access_token are taken as well."},
         }},
     }))
 }
@@ -41,9 +45,11 @@ fn operation(route: &Route) -> Value {
         "summary": route.summary,
         "responses": responses(route),
         "security": match route.guard {
+            Guard::Public if route.operation == Operation::ValidateToken => json!([{"Token": []}]),
             Guard::Public => json!([]),
             Guard::Optional(_) => json!([{}, {"ApiKey": []}]),
             Guard::Endpoint(_) | Guard::KeyManager => json!([{"ApiKey": []}]),
+            Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyAsPassword": []}]),
         },
     });
     let mut parameters = Vec::new();
@@ -53,7 +59,11 @@ fn operation(route: &Route) -> Value {
         parameters.push(json!({"name": name, "in": "path", "required": true,
             "schema": {"type": "string", "format": "uuid"}}));
     }
-    if route.scope() == Some(EndpointScope::Tenant) {
+    for parameter in route.query() {
+        parameters.push(json!({"name": parameter.name, "in": "query", "required": false,
+            "description": parameter.description, "schema": {"type": parameter.schema_type}}));
+    }
+    if route.scope() == Some(EndpointScope::Tenant) || route.operation == Operation::ValidateToken {
         parameters.push(json!({"name": "X-FusionAuth-TenantId", "in": "header", "required": false,
             "schema": {"type": "string", "format": "uuid"}}));
     }
@@ -64,20 +74,29 @@ fn operation(route: &Route) -> Value {
         if let Takes::Json(schema) = route.takes {
             members.insert("requestBody".to_owned(), json!({"required": true, "content": content(schema)}));
         }
-        if let Guard::Endpoint(endpoint) | Guard::Optional(endpoint) = route.guard {
+        if let Guard::Endpoint(endpoint) | Guard::Operator(endpoint) | Guard::Optional(endpoint) = route.guard
+        {
             members.insert("x-permission".to_owned(), json!(format!("{} {endpoint}", route.method)));
         }
     }
     operation
 }
 
-/// Two routes of one operation differ by their parameter.
+/// Two routes of one operation differ by their parameter, or by what they take.
 fn operation_id(route: &Route) -> String {
     let name = format!("{:?}", route.operation);
     let with_id = route.method == Method::Post && route.template.ends_with('}');
+    let by_post = route.operation == Operation::SearchKeys && route.method == Method::Post;
+    let suffix = if with_id {
+        "WithId"
+    } else if by_post {
+        "ByBody"
+    } else {
+        ""
+    };
     let mut characters = name.chars();
     let first = characters.next().map(|c| c.to_ascii_lowercase());
-    first.into_iter().chain(characters).chain(if with_id { "WithId".chars() } else { "".chars() }).collect()
+    first.into_iter().chain(characters).chain(suffix.chars()).collect()
 }
 
 fn content(schema: &str) -> Value {
@@ -90,6 +109,9 @@ fn responses(route: &Route) -> Value {
         "200".to_owned(),
         match route.gives {
             Gives::Json(schema) => json!({"description": "Done", "content": content(schema)}),
+            Gives::Text(media_type) => {
+                json!({"description": "Done", "content": {media_type: {"schema": {"type": "string"}}}})
+            }
             Gives::Nothing => json!({"description": "Done"}),
         },
     );
@@ -101,26 +123,36 @@ fn responses(route: &Route) -> Value {
         responses.insert(status.to_owned(), response);
     };
     let has_id = route.template.contains('{');
-    if has_id || matches!(route.takes, Takes::Json(_)) {
+    if has_id || matches!(route.takes, Takes::Json(_)) || !route.query().is_empty() {
         add("400", "The request is invalid", true);
     }
     match route.guard {
+        Guard::Public if route.operation == Operation::ValidateToken => {
+            add("401", "No token, or one that is not valid", false);
+        }
         Guard::Public => {}
-        Guard::Endpoint(_) | Guard::Optional(_) | Guard::KeyManager => {
+        Guard::Endpoint(_) | Guard::Operator(_) | Guard::Optional(_) | Guard::KeyManager => {
             add("401", "Not authenticated or not authorized", false);
         }
     }
-    if has_id && route.method != Method::Post {
+    if matches!(route.operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys) {
+        add("304", "The document has the tag in If-None-Match still", false);
+    }
+    if (has_id && route.method != Method::Post) || route.operation == Operation::RetrievePublicKeys {
         add("404", "No such object within reach", false);
     }
-    if matches!(route.takes, Takes::Json(_)) {
+    if matches!(route.takes, Takes::Json(_))
+        && !matches!(route.operation, Operation::SearchKeys | Operation::VendToken)
+    {
         add("409", "Somebody else changed the object at the same time; try again", true);
+    }
+    if matches!(route.takes, Takes::Json(_)) {
         add("413", "The body has more than 1 MiB", true);
     }
-    if route.operation == crate::routes::Operation::RetrieveStatus {
+    if route.operation == Operation::RetrieveStatus {
         add("452", "The database is away", false);
     }
-    if route.operation == crate::routes::Operation::RetrieveHealth {
+    if route.operation == Operation::RetrieveHealth {
         add("500", "The server cannot do its work", false);
     } else {
         add("503", "Not possible right now", true);
@@ -142,14 +174,21 @@ fn schemas() -> Map<String, Value> {
         "Status": {"type": "object", "properties": {"status": {"type": "string"}, "version": {"type": "string"}}},
         "Version": {"type": "object", "properties": {"version": {"type": "string"}}},
     });
-    [own, wire::api_key::schemas(), wire::key::schemas(), wire::tenant::schemas()]
-        .into_iter()
-        .filter_map(|schemas| match schemas {
-            Value::Object(schemas) => Some(schemas),
-            _ => None,
-        })
-        .flatten()
-        .collect()
+    [
+        own,
+        wire::api_key::schemas(),
+        wire::key::schemas(),
+        wire::key_search::schemas(),
+        wire::tenant::schemas(),
+        wire::token::schemas(),
+    ]
+    .into_iter()
+    .filter_map(|schemas| match schemas {
+        Value::Object(schemas) => Some(schemas),
+        _ => None,
+    })
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

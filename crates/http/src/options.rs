@@ -10,6 +10,7 @@ use claviger_crypto::MasterKey;
 use claviger_domain::SecretText;
 use claviger_storage::StoreOptions;
 
+use crate::rsa_stock::RsaStockSize;
 use crate::state::Clock;
 
 /// Where a server listens.
@@ -61,8 +62,10 @@ pub struct ServerOptions {
     pub api_key_prefix: String,
     /// Whether to run migrations that are due.
     pub migrate: bool,
-    /// Whether a caller on loopback sees the full `/api/status`.
+    /// Whether a caller on loopback sees the full `/api/status` and the metrics.
     pub local_metrics: bool,
+    /// RSA keys that are generated ahead.
+    pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.
     pub longest_body: Duration,
     /// How long running requests may take to finish when the server stops.

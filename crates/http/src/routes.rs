@@ -13,6 +13,9 @@ pub enum Guard {
     Endpoint(&'static str),
     /// Anybody; API keys that are granted this endpoint see more.
     Optional(&'static str),
+    /// API keys that are granted this endpoint, also as the password of Basic with the user `apikey`; and callers on the
+    /// machine itself where the setting `LOCAL_METRICS_ENABLED` says so.
+    Operator(&'static str),
     /// API keys that manage others.
     KeyManager,
 }
@@ -29,6 +32,8 @@ pub enum Operation {
     RetrieveKeys,
     RetrieveKey,
     GenerateKey,
+    ImportKey,
+    SearchKeys,
     UpdateKey,
     DeleteKey,
     CreateTenant,
@@ -37,6 +42,10 @@ pub enum Operation {
     UpdateTenant,
     DeleteTenant,
     RetrieveJsonWebKeySet,
+    RetrievePublicKeys,
+    VendToken,
+    ValidateToken,
+    RetrieveMetrics,
     RetrieveStatus,
     RetrieveHealth,
     RetrieveVersion,
@@ -58,6 +67,19 @@ pub enum Gives {
     Nothing,
     /// A JSON document of this schema.
     Json(&'static str),
+    /// A text of this media type.
+    Text(&'static str),
+}
+
+/// A parameter in the query string of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryParameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type in the OpenAPI document.
+    pub schema_type: &'static str,
+    /// What it is for.
+    pub description: &'static str,
 }
 
 /// One route.
@@ -80,6 +102,16 @@ pub struct Route {
 }
 
 impl Route {
+    /// The parameters in the query string that the route reads; it ignores others.
+    #[must_use]
+    pub const fn query(&self) -> &'static [QueryParameter] {
+        match (self.operation, self.method) {
+            (Operation::SearchKeys, Method::Get) => &SEARCH_PARAMETERS,
+            (Operation::RetrievePublicKeys, _) => &PUBLIC_KEY_PARAMETERS,
+            _ => &[],
+        }
+    }
+
     /// The scope of what the route does: `None` where no API key is asked for. Tenant-bound keys and the tenant header never
     /// reach a global route. Key managers can be bound to a tenant.
     #[must_use]
@@ -87,7 +119,9 @@ impl Route {
         match self.guard {
             Guard::Public => None,
             Guard::KeyManager => Some(EndpointScope::Tenant),
-            Guard::Endpoint(path) | Guard::Optional(path) => Endpoint::find(path).map(Endpoint::scope),
+            Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) => {
+                Endpoint::find(path).map(Endpoint::scope)
+            }
         }
     }
 
@@ -114,6 +148,37 @@ const fn route(
     Route { method, template, guard, operation, takes, gives, summary }
 }
 
+const fn parameter(
+    name: &'static str,
+    schema_type: &'static str,
+    description: &'static str,
+) -> QueryParameter {
+    QueryParameter { name, schema_type, description }
+}
+
+const SEARCH_PARAMETERS: [QueryParameter; 6] = [
+    parameter("algorithm", "string", "Only keys of this algorithm"),
+    parameter(
+        "name",
+        "string",
+        "Only keys whose name contains this; `*` stands for any characters, `**` for an asterisk",
+    ),
+    parameter("numberOfResults", "integer", "Keys on the page; 25 if absent"),
+    parameter(
+        "orderBy",
+        "string",
+        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
+    ),
+    parameter("startRow", "integer", "Keys to skip; 0 if absent"),
+    parameter("type", "string", "Only keys of this type"),
+];
+
+const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
+    parameter("applicationId", "string", "The key that signs the access tokens of this application"),
+    parameter("keyId", "string", "The same as kid"),
+    parameter("kid", "string", "The key with this kid"),
+];
+
 const API_KEY: Takes = Takes::Json("ApiKeyRequest");
 const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");
 const KEY: Takes = Takes::Json("KeyRequest");
@@ -121,9 +186,9 @@ const ONE_KEY: Gives = Gives::Json("KeyResponse");
 const TENANT: Takes = Takes::Json("TenantRequest");
 const ONE_TENANT: Gives = Gives::Json("TenantResponse");
 
-/// Every route.
+/// Every route. One place in memory, so that a route can be told by its address.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub static ROUTES: &[Route] = &[
     route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "Create an API key, or copy one"),
     route(Method::Post, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "The same with an id of your choice"),
     route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveApiKey, Takes::Nothing, ONE_API_KEY, "Retrieve an API key"),
@@ -136,13 +201,21 @@ pub const ROUTES: &[Route] = &[
     route(Method::Delete, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::DeleteKey, Takes::Nothing, Gives::Nothing, "Delete a key that is not in use"),
     route(Method::Post, "/api/key/generate", Guard::Endpoint("/api/key/generate"), Operation::GenerateKey, KEY, ONE_KEY, "Generate a key"),
     route(Method::Post, "/api/key/generate/{keyId}", Guard::Endpoint("/api/key/generate"), Operation::GenerateKey, KEY, ONE_KEY, "The same with an id of your choice"),
+    route(Method::Post, "/api/key/import", Guard::Endpoint("/api/key/import"), Operation::ImportKey, KEY, ONE_KEY, "Import a key"),
+    route(Method::Post, "/api/key/import/{keyId}", Guard::Endpoint("/api/key/import"), Operation::ImportKey, KEY, ONE_KEY, "The same with an id of your choice"),
+    route(Method::Get, "/api/key/search", Guard::Endpoint("/api/key/search"), Operation::SearchKeys, Takes::Nothing, Gives::Json("KeySearchResponse"), "Search keys"),
+    route(Method::Post, "/api/key/search", Guard::Endpoint("/api/key/search"), Operation::SearchKeys, Takes::Json("KeySearchRequest"), Gives::Json("KeySearchResponse"), "The same with the search in the body"),
     route(Method::Get, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenants, Takes::Nothing, Gives::Json("TenantsResponse"), "Retrieve every tenant within reach"),
     route(Method::Post, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "Create a tenant"),
     route(Method::Post, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "The same with an id of your choice"),
     route(Method::Get, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenant, Takes::Nothing, ONE_TENANT, "Retrieve a tenant"),
     route(Method::Put, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::UpdateTenant, TENANT, ONE_TENANT, "Replace a tenant"),
     route(Method::Delete, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::DeleteTenant, Takes::Nothing, Gives::Nothing, "Delete a tenant with its API keys"),
+    route(Method::Post, "/api/jwt/vend", Guard::Endpoint("/api/jwt/vend"), Operation::VendToken, Takes::Json("VendRequest"), Gives::Json("VendResponse"), "Sign a token with claims of your choice"),
+    route(Method::Get, "/api/jwt/validate", Guard::Public, Operation::ValidateToken, Takes::Nothing, Gives::Json("ValidateResponse"), "The claims of the token that is sent, if it is valid"),
+    route(Method::Get, "/api/jwt/public-key", Guard::Public, Operation::RetrievePublicKeys, Takes::Nothing, Gives::Json("PublicKeyResponse"), "The public halves of all keys in PEM, or of one"),
     route(Method::Get, "/.well-known/jwks.json", Guard::Public, Operation::RetrieveJsonWebKeySet, Takes::Nothing, Gives::Json("JsonWebKeySet"), "The public halves of all keys"),
+    route(Method::Get, "/api/prometheus/metrics", Guard::Operator("/api/prometheus/metrics"), Operation::RetrieveMetrics, Takes::Nothing, Gives::Text(crate::metrics::MEDIA_TYPE), "Metrics for Prometheus"),
     route(Method::Get, "/api/status", Guard::Optional("/api/status"), Operation::RetrieveStatus, Takes::Nothing, Gives::Json("Status"), "The state of the server; more of it for an API key"),
     route(Method::Get, "/api/health", Guard::Public, Operation::RetrieveHealth, Takes::Nothing, Gives::Nothing, "200 when the server can do its work, else 500"),
     route(Method::Get, "/api/system/version", Guard::Endpoint("/api/system/version"), Operation::RetrieveVersion, Takes::Nothing, Gives::Json("Version"), "The version of the FusionAuth API that is answered"),
@@ -177,9 +250,11 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>) -> Found<'a> {
         return Found::Nothing;
     }
     let mut routes = ROUTES.iter().filter(|route| route.template == template);
-    // A path of the catalogue that is not served yet, such as /api/key/search, is no identifier below another one.
+    // A path of the catalogue that is not served yet, such as /api/tenant/search, is no identifier below another one.
     let other_endpoint = routes.clone().any(|route| match route.guard {
-        Guard::Endpoint(own) | Guard::Optional(own) => Endpoint::resolve(path) != Endpoint::find(own),
+        Guard::Endpoint(own) | Guard::Operator(own) | Guard::Optional(own) => {
+            Endpoint::resolve(path) != Endpoint::find(own)
+        }
         Guard::Public | Guard::KeyManager => false,
     });
     if other_endpoint {
@@ -236,7 +311,7 @@ mod tests {
         check(Method::Patch, "/api/key/x", Err("405"));
         for nowhere in [
             "/api/api-key",
-            "/api/key/search",
+            "/api/key/search/x",
             "/api/tenant/password-validation-rules",
             "/api/tenant/search",
             "/",
@@ -255,7 +330,7 @@ mod tests {
         let mut seen = HashSet::new();
         for route in ROUTES {
             assert!(seen.insert((route.method, route.template)), "{}", route.template);
-            if let Guard::Endpoint(path) | Guard::Optional(path) = route.guard {
+            if let Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) = route.guard {
                 let endpoint = claviger_authz::Endpoint::find(path).unwrap();
                 assert!(endpoint.methods().contains(route.method), "{} {path}", route.method);
                 let sample = route.template.replace(['{', '}'], "");

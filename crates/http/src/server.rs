@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
@@ -12,10 +13,13 @@ use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
+use crate::metrics::Metrics;
+use crate::ops::expiry;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError};
 use crate::ops::tenant::finish_delete;
 use crate::options::{ListenAddress, ServerOptions};
-use crate::state::{AppState, Clock, Derived, GenerationSlots, RequestIds};
+use crate::rsa_stock::RsaKeys;
+use crate::state::{AppState, Clock, Derived, RequestIds};
 
 /// Targets of log events that tell of each thread at start and stop; `warn` is enough of them.
 pub const CHATTY_TARGETS: [&str; 1] = ["actix_server"];
@@ -27,6 +31,10 @@ const GENERATIONS_WAITING: usize = 16;
 const BLOCKING_THREADS: usize = 64;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+const MILLIS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+/// How often the server looks whether a day has passed.
+const LOOK_FOR_EXPIRY_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a server does not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +88,9 @@ pub enum Stop {
 /// When it cannot start; nothing is listened on then.
 pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -> Result<(), ServerError> {
     let (state, first_api_key) = open(&options)?;
+    if let Err(error) = expiry::warn(&state) {
+        tracing::warn!(%error, "keys near expiry cannot be looked for");
+    }
     let system = rt::System::new();
     system.block_on(async move {
         let data = web::Data::new(Arc::clone(&state));
@@ -107,9 +118,30 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
             tracing::info!("stopping: running requests may finish");
             handle.stop(true).await;
         });
+        state.rsa_keys.fill_in_idle_time();
+        rt::spawn(warn_daily(Arc::clone(&state)));
         on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
         running.await.map_err(ServerError::Runtime)
     })
+}
+
+/// Warns of keys near expiry whenever a day has passed by the server's clock since it did so at the start.
+async fn warn_daily(state: Arc<AppState>) {
+    let mut warned = state.started.epoch_millis();
+    loop {
+        tokio::time::sleep(LOOK_FOR_EXPIRY_EVERY).await;
+        let now = state.now().epoch_millis();
+        if now.saturating_sub(warned) < MILLIS_PER_DAY {
+            continue;
+        }
+        let asked = Arc::clone(&state);
+        match web::block(move || expiry::warn(&asked)).await {
+            Ok(Ok(())) => warned = now,
+            // The database is away: the next look is soon.
+            Ok(Err(error)) => tracing::debug!(%error, "keys near expiry cannot be looked for"),
+            Err(_) => tracing::error!("looking for keys near expiry panicked"),
+        }
+    }
 }
 
 /// A socket that nobody listens on is left over from a process that was killed.
@@ -182,6 +214,7 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
     let opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
     load(&store, &derived)?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let metrics = Arc::new(Metrics::new());
     let serve_lock = OnceLock::new();
     let _first = serve_lock.set(lock);
     let state = Arc::new(AppState {
@@ -194,7 +227,13 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
         clock: Arc::clone(&options.clock),
         serve_lock,
         // One core stays free for everything else.
-        generation: GenerationSlots::new(cores.saturating_sub(1).max(1), GENERATIONS_WAITING),
+        rsa_keys: RsaKeys::new(
+            options.rsa_stock,
+            cores.saturating_sub(1).max(1),
+            GENERATIONS_WAITING,
+            Arc::clone(&metrics),
+        ),
+        metrics,
         engine: match options.store.url {
             DatabaseUrl::Sqlite(_) => "SQLite",
             DatabaseUrl::Postgres(_) => "PostgreSQL",
@@ -213,11 +252,11 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
 fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
     store
         .read_between_commits::<_, StorageError>(|tx| {
-            derived.keyring.clear();
-            derived.jwks.invalidate();
+            derived.clear();
             for tenant in tx.tenants(TenantScope::All)? {
-                derived.keyring.apply(&Change::TenantWritten(tenant));
+                derived.apply(&[Change::TenantWritten(tenant)]);
             }
+            tx.for_each_kid(&mut |id, kid| derived.parsed_keys.written(id, &kid))?;
             tx.for_each_api_key(&mut |row| match row {
                 Ok((digest, api_key)) => derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key }),
                 // A row that cannot be read grants nothing; the others still work.

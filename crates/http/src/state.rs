@@ -1,7 +1,7 @@
 //! What all requests share: the store, the keyring, the keys that seal and digest, and what is derived from them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use claviger_crypto::{
@@ -10,6 +10,12 @@ use claviger_crypto::{
 use claviger_domain::{Change, Instant, TenantId};
 use claviger_keyring::Keyring;
 use claviger_storage::{ServeLock, Store};
+
+use crate::metrics::Metrics;
+use crate::parsed_keys::ParsedKeys;
+use crate::published::PublishedCache;
+use crate::rsa_stock::RsaKeys;
+use crate::tenant_tokens::AllTenantTokens;
 
 /// Tells the time. A parameter, so that tests decide what time it is.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -24,114 +30,47 @@ pub fn system_clock() -> Clock {
 /// What follows from the committed state and must never lag behind it. Fed by the store, in the order of the commits.
 pub(crate) struct Derived {
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) jwks: JwksCache,
+    pub(crate) published: PublishedCache,
+    pub(crate) parsed_keys: ParsedKeys,
+    pub(crate) tenants: AllTenantTokens,
 }
 
 impl Derived {
     pub(crate) fn new() -> Self {
-        Self { keyring: Arc::new(Keyring::new()), jwks: JwksCache::default() }
+        Self {
+            keyring: Arc::new(Keyring::new()),
+            published: PublishedCache::default(),
+            parsed_keys: ParsedKeys::default(),
+            tenants: AllTenantTokens::default(),
+        }
+    }
+
+    /// Forgets everything, before all of it is told again.
+    pub(crate) fn clear(&self) {
+        self.keyring.clear();
+        self.published.invalidate();
+        self.parsed_keys.clear();
+        self.tenants.clear();
     }
 
     /// Takes note of committed changes.
     pub(crate) fn apply(&self, changes: &[Change]) {
         for change in changes {
             self.keyring.apply(change);
-            if matches!(change, Change::KeyWritten { .. } | Change::KeyDeleted(_)) {
-                self.jwks.invalidate();
+            match change {
+                Change::KeyWritten { id, kid } => {
+                    self.published.invalidate();
+                    self.parsed_keys.written(*id, kid);
+                }
+                Change::KeyDeleted(id) => {
+                    self.published.invalidate();
+                    self.parsed_keys.deleted(*id);
+                }
+                Change::TenantWritten(tenant) => self.tenants.written(tenant),
+                Change::TenantDeleted(id) => self.tenants.deleted(*id),
+                Change::ApiKeyWritten { .. } | Change::ApiKeyDeleted { .. } => {}
             }
         }
-    }
-}
-
-/// The JSON Web Key Set as last rendered, under the number of key changes seen so far: it cannot be stale.
-#[derive(Default)]
-pub(crate) struct JwksCache {
-    changes: AtomicU64,
-    rendered: Mutex<Option<(u64, Arc<str>)>>,
-}
-
-impl JwksCache {
-    /// Forgets the document, because a key changed.
-    pub(crate) fn invalidate(&self) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// The number of key changes seen. Read it before the keys are read.
-    pub(crate) fn version(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
-    }
-
-    /// The document, if it is still true.
-    pub(crate) fn current(&self) -> Option<Arc<str>> {
-        let rendered = lock(&self.rendered);
-        rendered
-            .as_ref()
-            .filter(|(version, _)| *version == self.version())
-            .map(|(_, document)| Arc::clone(document))
-    }
-
-    /// Keeps a document that was made from what was read after `version` was.
-    pub(crate) fn keep(&self, version: u64, document: &Arc<str>) {
-        *lock(&self.rendered) = Some((version, Arc::clone(document)));
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The values behind these locks are replaced whole: a panic elsewhere leaves them valid.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How long a caller waits for another one's RSA key at most: RSA-4096 can take seconds.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// Bounds how many RSA keys are generated at once, and how many callers wait for it: each takes seconds of a core.
-pub(crate) struct GenerationSlots {
-    running: Mutex<Slots>,
-    freed: Condvar,
-    at_once: usize,
-    waiting_at_most: usize,
-}
-
-#[derive(Default)]
-struct Slots {
-    running: usize,
-    waiting: usize,
-}
-
-/// Leave to generate; given back on drop.
-pub(crate) struct GenerationSlot<'a>(&'a GenerationSlots);
-
-impl GenerationSlots {
-    pub(crate) fn new(at_once: usize, waiting_at_most: usize) -> Self {
-        Self { running: Mutex::default(), freed: Condvar::new(), at_once, waiting_at_most }
-    }
-
-    /// Waits for leave; `None` when too many wait already, or it takes too long.
-    pub(crate) fn acquire(&self) -> Option<GenerationSlot<'_>> {
-        let mut slots = lock(&self.running);
-        if slots.running >= self.at_once {
-            if slots.waiting >= self.waiting_at_most {
-                return None;
-            }
-            slots.waiting += 1;
-            let full = |slots: &mut Slots| slots.running >= self.at_once;
-            let waited = self.freed.wait_timeout_while(slots, LONGEST_WAIT, full);
-            let (after, time_out) = waited.unwrap_or_else(PoisonError::into_inner);
-            slots = after;
-            slots.waiting -= 1;
-            if time_out.timed_out() {
-                return None;
-            }
-        }
-        slots.running += 1;
-        Some(GenerationSlot(self))
-    }
-}
-
-impl Drop for GenerationSlot<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.running).running -= 1;
-        self.0.freed.notify_one();
     }
 }
 
@@ -146,7 +85,8 @@ pub(crate) struct AppState {
     pub(crate) default_tenant_id: TenantId,
     pub(crate) clock: Clock,
     pub(crate) serve_lock: OnceLock<ServeLock>,
-    pub(crate) generation: GenerationSlots,
+    pub(crate) rsa_keys: Arc<RsaKeys>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The name of the database engine, for `/api/status`.
     pub(crate) engine: &'static str,
     pub(crate) local_metrics: bool,
@@ -203,48 +143,5 @@ impl AppState {
     /// Whether a presented value is a generated key with a typing error: refused without a look-up.
     pub(crate) fn is_mistyped(&self, presented: &[u8]) -> bool {
         self.api_key_format.classify(presented) == ApiKeyShape::Mistyped
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn generation_is_bounded_and_so_is_the_queue() {
-        let slots = Arc::new(GenerationSlots::new(1, 1));
-        let first = slots.acquire().unwrap();
-        let (waiting, told) = mpsc::channel();
-        let second = {
-            let slots = Arc::clone(&slots);
-            thread::spawn(move || {
-                waiting.send(()).unwrap();
-                drop(slots.acquire().unwrap());
-            })
-        };
-        told.recv().unwrap();
-        while lock(&slots.running).waiting == 0 {
-            thread::yield_now();
-        }
-        assert!(slots.acquire().is_none());
-        drop(first);
-        second.join().unwrap();
-        assert!(slots.acquire().is_some());
-    }
-
-    #[test]
-    fn a_document_made_before_a_change_is_not_served_after_it() {
-        let cache = JwksCache::default();
-        let version = cache.version();
-        let document: Arc<str> = Arc::from("{}");
-        cache.keep(version, &document);
-        assert_eq!(cache.current(), Some(Arc::clone(&document)));
-        cache.invalidate();
-        assert_eq!(cache.current(), None);
-        cache.keep(version, &document);
-        assert_eq!(cache.current(), None);
     }
 }

@@ -49,6 +49,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         api_key_prefix: config.api_key_prefix.clone(),
         migrate: config.migrate,
         local_metrics: config.local_metrics_enabled,
+        rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,
         workers: config.http_workers,

@@ -1,21 +1,22 @@
-//! Keys that sign tokens: generate, read, rename, delete.
+//! Keys that sign tokens: generate, read, search, rename, delete.
 
 use std::sync::Arc;
+use std::time::Instant as Stopwatch;
 
 use claviger_crypto::{
-    CertificateInformation, GenerateRequest, SealedItem, certificate_information, public_jwk, random_hmac_kid,
+    CertificateInformation, GenerateRequest, SealedItem, certificate_information, finish, generate_material,
+    random_hmac_kid,
 };
 use claviger_domain::{
-    Instant, Key, KeyId, KeySpec, KeyType, Name, Revision, TenantScope, Violation, Violations, codes,
+    Instant, Key, KeyId, KeySearch, KeySpec, Name, Revision, TenantScope, Violation, Violations, codes,
 };
 use claviger_storage::{StoredKey, TxError};
-use serde_json::json;
 
 use super::{id_bytes, write};
 use crate::error::ApiError;
 use crate::gate::Caller;
+use crate::published::Published;
 use crate::state::AppState;
-use crate::wire::json::sorted;
 
 /// The longest issuer of a generated key, in characters: the upper bound of a common name (RFC 5280, appendix A.1).
 pub(crate) const MAXIMUM_ISSUER_LENGTH: usize = 64;
@@ -46,21 +47,24 @@ pub(crate) fn generate(
         None => KeyId::from_random_bytes(id_bytes(&mut random)?),
     };
     let asymmetric = command.spec.algorithm().key_type().is_asymmetric();
-    let issuer = check_before_work(state, &command, id)?;
+    let issuer = check_before_work(state, &command.name, id, command.issuer.as_deref())?;
     if asymmetric && !crate::wire::key::is_issuer(&issuer) {
         return Err((&codes::KEY_ISSUER_INVALID).into());
     }
-    let generated = {
-        let _slot = match command.spec {
-            KeySpec::Rsa(..) => Some(state.generation.acquire().ok_or(ApiError::Busy("key generation"))?),
-            KeySpec::Ec(_) | KeySpec::Ed25519 | KeySpec::Hmac(_) => None,
-        };
-        let request = GenerateRequest { id, spec: command.spec, issuer: &issuer, now: state.now() };
-        claviger_crypto::generate(&request, &mut random)?
+    let material = match command.spec {
+        KeySpec::Rsa(_, length) => state.rsa_keys.obtain(length)?,
+        spec @ (KeySpec::Ec(_) | KeySpec::Ed25519 | KeySpec::Hmac(_)) => {
+            let stopwatch = Stopwatch::now();
+            let material = generate_material(spec, &mut random)?;
+            state.metrics.generation(spec, stopwatch.elapsed());
+            material
+        }
     };
+    let request = GenerateRequest { id, spec: command.spec, issuer: &issuer, now: state.now() };
+    let generated = finish(&request, material, &mut random)?;
     let now = state.now();
     let sealed = state.sealer.seal(SealedItem::KeyMaterial(id), generated.material.expose(), &mut random)?;
-    let mut stored = StoredKey {
+    let stored = StoredKey {
         key: Key {
             id,
             revision: Revision::FIRST,
@@ -80,14 +84,26 @@ pub(crate) fn generate(
         },
         sealed_material: Some(sealed),
     };
+    // The kid of a pair follows from its certificate.
+    describe(insert(state, caller, stored, !asymmetric)?)
+}
+
+/// Stores a new key. A kid that is random is drawn again when it is taken.
+pub(super) fn insert(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    mut stored: StoredKey,
+    random_kid: bool,
+) -> Result<Key, ApiError> {
+    let now = stored.key.insert_instant;
     for _ in 0..KID_ATTEMPTS {
         let row = stored.clone();
         match write(state, caller, now, move |tx| Ok(tx.insert_key(&row)?)) {
-            Err(error) if stored.key.key_type == KeyType::Hmac && error.is(&codes::KEY_KID_DUPLICATE) => {
-                stored.key.kid = random_hmac_kid(&mut random)?;
+            Err(error) if random_kid && error.is(&codes::KEY_KID_DUPLICATE) => {
+                stored.key.kid = random_hmac_kid(&mut state.random())?;
             }
             Err(error) => return Err(error),
-            Ok(()) => return describe(stored.key),
+            Ok(()) => return Ok(stored.key),
         }
     }
     Err((&codes::KEY_KID_DUPLICATE).into())
@@ -95,7 +111,12 @@ pub(crate) fn generate(
 
 /// Refuses names and ids that are taken before seconds of work are spent, and finds the issuer. The unique constraints
 /// decide again when the key is stored.
-fn check_before_work(state: &AppState, command: &GenerateKey, id: KeyId) -> Result<String, ApiError> {
+pub(super) fn check_before_work(
+    state: &AppState,
+    name: &Name,
+    id: KeyId,
+    issuer: Option<&str>,
+) -> Result<String, ApiError> {
     if id.as_u128() == 0 {
         return Err((&codes::KEY_ID_INVALID).into());
     }
@@ -107,12 +128,12 @@ fn check_before_work(state: &AppState, command: &GenerateKey, id: KeyId) -> Resu
             if tx.find_key(id)?.is_some() {
                 violations.add(&codes::KEY_ID_DUPLICATE);
             }
-            if tx.key_name_taken(&command.name)? {
+            if tx.key_name_taken(name)? {
                 violations.add(&codes::KEY_NAME_DUPLICATE);
             }
             violations.into_result(()).map_err(|violations| TxError::Abort(violations.into()))?;
-            match &command.issuer {
-                Some(issuer) => Ok(issuer.clone()),
+            match issuer {
+                Some(issuer) => Ok(issuer.to_owned()),
                 None => Ok(tx
                     .find_tenant(default_tenant_id, TenantScope::All)?
                     .map_or_else(|| claviger_domain::DEFAULT_ISSUER.to_owned(), |tenant| tenant.issuer)),
@@ -121,7 +142,7 @@ fn check_before_work(state: &AppState, command: &GenerateKey, id: KeyId) -> Resu
         .map_err(ApiError::from)
 }
 
-fn describe(key: Key) -> Result<DescribedKey, ApiError> {
+pub(super) fn describe(key: Key) -> Result<DescribedKey, ApiError> {
     let information = key.certificate.as_deref().map(certificate_information).transpose()?;
     Ok((key, information))
 }
@@ -178,22 +199,19 @@ pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: KeyId) -> Resul
     Ok(())
 }
 
-/// The JSON Web Key Set (RFC 7517, section 5): the public half of every asymmetric key, oldest first.
-pub(crate) fn json_web_key_set(state: &AppState) -> Result<Arc<str>, ApiError> {
-    let cache = &state.derived.jwks;
-    if let Some(document) = cache.current() {
-        return Ok(document);
-    }
-    let version = cache.version();
-    let mut keys = state.store.read::<_, ApiError>(|tx| Ok(tx.keys()?))?;
-    keys.sort_by_key(|key: &Key| (key.insert_instant, key.id));
-    let mut published = Vec::with_capacity(keys.len());
-    for key in &keys {
-        published.extend(public_jwk(key)?);
-    }
-    let document: Arc<str> = sorted(json!({"keys": published})).to_string().into();
-    cache.keep(version, &document);
-    Ok(document)
+/// A page of the keys that match, and the number of all that do.
+pub(crate) fn search(
+    state: &AppState,
+    _caller: &Caller,
+    search: &KeySearch,
+) -> Result<(Vec<DescribedKey>, u64), ApiError> {
+    let page = state.store.read::<_, ApiError>(|tx| Ok(tx.search_keys(search)?))?;
+    Ok((page.keys.into_iter().map(describe).collect::<Result<_, _>>()?, page.total))
+}
+
+/// The public halves of all keys, as they are published.
+pub(crate) fn published(state: &AppState) -> Result<Arc<Published>, ApiError> {
+    state.derived.published.current(|| Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.keys()?))?))
 }
 
 /// The shadow keys as they are stored: public facts only, no secret of their own.

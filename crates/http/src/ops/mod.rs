@@ -2,9 +2,12 @@
 //! transaction. Nothing here knows of HTTP servers or JSON; the caller passed the gate before.
 
 pub(crate) mod api_key;
+pub(crate) mod expiry;
 pub(crate) mod instance;
 pub(crate) mod key;
+pub(crate) mod key_import;
 pub(crate) mod tenant;
+pub(crate) mod token;
 
 use std::sync::Arc;
 

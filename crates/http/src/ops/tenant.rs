@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claviger_domain::{
-    ChangeContext, KeptDocument, KeyOwner, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
+    ChangeContext, KeptDocument, KeyId, KeyOwner, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
     TenantScope, TenantState, Violation, Violations, codes,
 };
 use claviger_storage::{Entity, ReadTransaction, StorageError, TxError};
@@ -48,7 +48,8 @@ pub(crate) fn create(
     };
     let default_tenant_id = state.default_tenant_id;
     let tenant = write(state, caller, now, move |tx| {
-        let fields = complete(tx, fields.clone(), default_tenant_id)?;
+        let defaults = tx.find_tenant(default_tenant_id, TenantScope::All)?.map(|tenant| tenant.jwt);
+        let fields = complete(tx, fields.clone(), defaults.as_ref())?;
         let tenant = Tenant {
             id,
             revision: Revision::FIRST,
@@ -66,18 +67,16 @@ pub(crate) fn create(
     Ok(tenant)
 }
 
-/// Fills in the keys that the request leaves open from the default tenant, and checks those that it names.
+/// Fills in the keys that the request leaves open, and checks those that it names.
 fn complete(
     tx: &mut ReadTransaction<'_>,
     mut fields: TenantFields,
-    default_tenant_id: TenantId,
+    defaults: Option<&TenantJwtConfiguration>,
 ) -> Result<TenantFields, TxError<ApiError>> {
     let jwt = &mut fields.jwt;
-    if (jwt.access_token_key_id.is_none() || jwt.id_token_key_id.is_none())
-        && let Some(default) = tx.find_tenant(default_tenant_id, TenantScope::All)?
-    {
-        jwt.access_token_key_id = jwt.access_token_key_id.or(default.jwt.access_token_key_id);
-        jwt.id_token_key_id = jwt.id_token_key_id.or(default.jwt.id_token_key_id);
+    if let Some(defaults) = defaults {
+        jwt.access_token_key_id = jwt.access_token_key_id.or(defaults.access_token_key_id);
+        jwt.id_token_key_id = jwt.id_token_key_id.or(defaults.id_token_key_id);
     }
     let mut violations = Violations::none();
     for place in KeyOwner::Tenant.places() {
@@ -89,6 +88,28 @@ fn complete(
         }
     }
     violations.into_result(fields).map_err(|violations| TxError::Abort(violations.into()))
+}
+
+/// Refuses keys that the tenant did not name before. Keys are of the whole instance and sign for other tenants as well:
+/// whoever is confined to one tenant brings none into it, and makes none sign that only verified.
+fn require_known_keys(
+    before: &TenantJwtConfiguration,
+    after: &TenantJwtConfiguration,
+) -> Result<(), ApiError> {
+    let mut violations = Violations::none();
+    for place in KeyOwner::Tenant.places() {
+        let known = |id: &KeyId| {
+            KeyOwner::Tenant
+                .places()
+                .filter(|other| other.usage.signs() || !place.usage.signs())
+                .any(|other| before.key_ids(other.usage).contains(id))
+        };
+        if !after.key_ids(place.usage).iter().all(known) {
+            let path = format!("tenant.{}", place.property);
+            violations.push(Violation::at(&codes::TENANT_KEY_NOT_AUTHORIZED, path));
+        }
+    }
+    violations.into_result(()).map_err(ApiError::from)
 }
 
 /// Reads one tenant.
@@ -111,14 +132,22 @@ pub(crate) fn update(
     fields: TenantFields,
 ) -> Result<Tenant, ApiError> {
     let now = state.now();
-    let scope = caller.scope();
+    let (scope, confined) = (caller.scope(), caller.is_confined());
     let default_tenant_id = state.default_tenant_id;
     let tenant = write(state, caller, now, move |tx| {
         let stored = tx.find_tenant(id, scope)?.ok_or(TxError::Abort(ApiError::NotFound))?;
         if stored.state == TenantState::PendingDelete {
             return Err(TxError::Abort((&codes::TENANT_ID_PENDING_DELETE).into()));
         }
-        let fields = complete(tx, fields.clone(), default_tenant_id)?;
+        let defaults = match confined {
+            // What was left open stays as it is: the keys of the default tenant would be new ones.
+            true => Some(stored.jwt.clone()),
+            false => tx.find_tenant(default_tenant_id, TenantScope::All)?.map(|tenant| tenant.jwt),
+        };
+        let fields = complete(tx, fields.clone(), defaults.as_ref())?;
+        if confined {
+            require_known_keys(&stored.jwt, &fields.jwt).map_err(TxError::Abort)?;
+        }
         let changed = Tenant {
             name: fields.name,
             issuer: fields.issuer,

@@ -32,7 +32,7 @@ pub(crate) struct KeysResponse {
 /// Members in alphabetical order; what a kind of key does not have is left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyBody {
+pub(crate) struct KeyBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ impl From<Vec<DescribedKey>> for KeysResponse {
 }
 
 /// Every member of the type `Key`, but those that a request reads.
-const MEMBERS: [&str; 16] = [
+pub(super) const MEMBERS: [&str; 16] = [
     "algorithm",
     "certificate",
     "certificateInformation",
@@ -142,7 +142,7 @@ const MEMBERS: [&str; 16] = [
     "name",
 ];
 
-fn key_members(document: Map<String, Value>, violations: &mut Violations) -> Option<Members> {
+pub(super) fn key_members(document: Map<String, Value>, violations: &mut Violations) -> Option<Members> {
     let mut root = Members::of_document(document);
     let members = root.object("key", violations);
     root.finish(violations);
@@ -152,7 +152,7 @@ fn key_members(document: Map<String, Value>, violations: &mut Violations) -> Opt
     members
 }
 
-fn required_name(members: &mut Members, violations: &mut Violations) -> Option<Name> {
+pub(super) fn required_name(members: &mut Members, violations: &mut Violations) -> Option<Name> {
     let before = violations.iter().count();
     let text = members.text("name", violations);
     match text {
@@ -216,11 +216,7 @@ fn algorithm(members: &mut Members, violations: &mut Violations) -> Option<KeyAl
         Some(text) => {
             let algorithm = text.parse().ok();
             if algorithm.is_none() {
-                let options = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", ");
-                violations.push(
-                    Violation::at(&codes::INVALID_OPTION, "key.algorithm")
-                        .with_message(format!("The algorithm must be one of {options}.")),
-                );
+                violations.push(invalid_algorithm("key.algorithm"));
             }
             algorithm
         }
@@ -231,6 +227,19 @@ fn algorithm(members: &mut Members, violations: &mut Violations) -> Option<KeyAl
             None
         }
     }
+}
+
+/// An algorithm that nobody knows, at the member with this path.
+pub(super) fn invalid_algorithm(path: &'static str) -> Violation {
+    let options = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", ");
+    Violation::at(&codes::INVALID_OPTION, path)
+        .with_message(format!("The algorithm must be one of {options}."))
+}
+
+/// A type that nobody knows, at the member with this path.
+pub(super) fn invalid_type(path: &'static str) -> Violation {
+    let options = KeyType::ALL.map(KeyType::as_str).join(", ");
+    Violation::at(&codes::INVALID_OPTION, path).with_message(format!("The type must be one of {options}."))
 }
 
 /// Reads the body of `PUT /api/key/{keyId}`: the name counts, every other member is accepted as it is.
@@ -256,19 +265,21 @@ pub(crate) fn schemas() -> Value {
     json!({
         "Key": {"type": "object", "required": ["name"], "properties": {
             "algorithm": {"type": "string", "enum": KeyAlgorithm::ALL.map(KeyAlgorithm::as_str)},
-            "certificate": text(),
+            "certificate": {"type": "string", "description": "PEM, or base64 of the DER"},
             "certificateInformation": {"$ref": "#/components/schemas/CertificateInformation"},
             "expirationInstant": instant(),
             "hasPrivateKey": {"type": "boolean", "readOnly": true},
             "id": {"type": "string", "format": "uuid", "readOnly": true},
             "insertInstant": instant(),
             "issuer": {"type": "string", "maxLength": MAXIMUM_ISSUER_LENGTH},
-            "kid": text(),
+            "kid": {"type": "string"},
             "lastUpdateInstant": instant(),
             "length": {"type": "integer"},
             "name": {"type": "string", "maxLength": claviger_domain::MAXIMUM_NAME_LENGTH},
-            "publicKey": text(),
-            "type": {"type": "string", "enum": KeyType::ALL.map(KeyType::as_str), "readOnly": true},
+            "privateKey": {"type": "string", "writeOnly": true, "description": "PEM"},
+            "publicKey": {"type": "string", "description": "PEM"},
+            "secret": {"type": "string", "writeOnly": true},
+            "type": {"type": "string", "enum": KeyType::ALL.map(KeyType::as_str)},
         }},
         "CertificateInformation": {"type": "object", "readOnly": true, "properties": {
             "issuer": text(), "md5Fingerprint": text(), "serialNumber": text(), "sha1Fingerprint": text(),

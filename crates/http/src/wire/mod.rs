@@ -4,7 +4,11 @@ pub(crate) mod api_key;
 pub(crate) mod errors;
 pub(crate) mod json;
 pub(crate) mod key;
+pub(crate) mod key_import;
+pub(crate) mod key_search;
+pub(crate) mod query;
 pub(crate) mod tenant;
+pub(crate) mod token;
 
 use claviger_domain::{Code, Name, NameError, Violations};
 use serde::Serialize;

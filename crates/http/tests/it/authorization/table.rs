@@ -12,6 +12,10 @@ pub(super) enum Class {
     Public,
     /// For anybody; more for a global key that is granted `/api/status`.
     Status,
+    /// For the bearers of tokens; API keys are none.
+    Token,
+    /// As `Global`, and the key may be the password of Basic.
+    Operator(&'static str),
     /// For key managers.
     Managers,
     /// For keys that are granted this endpoint, of a tenant or not.
@@ -48,6 +52,26 @@ pub(super) const TABLE: &[Row] = &[
     ("POST", "/api/key/generate/{keyId}", Class::Global("/api/key/generate"), |_, _| {
         key(format!("/api/key/generate/{}", uuid()))
     }),
+    ("POST", "/api/key/import", Class::Global("/api/key/import"), |_, _| {
+        import("/api/key/import".to_owned())
+    }),
+    ("POST", "/api/key/import/{keyId}", Class::Global("/api/key/import"), |_, _| {
+        import(format!("/api/key/import/{}", uuid()))
+    }),
+    ("GET", "/api/key/search", Class::Global("/api/key/search"), |_, _| bare("/api/key/search".to_owned())),
+    ("POST", "/api/key/search", Class::Global("/api/key/search"), |_, _| Sample {
+        path: "/api/key/search".to_owned(),
+        body: Some(json!({"search": {}})),
+    }),
+    ("POST", "/api/jwt/vend", Class::Tenant("/api/jwt/vend"), |_, _| Sample {
+        path: "/api/jwt/vend".to_owned(),
+        body: Some(json!({"claims": {"a": 1}})),
+    }),
+    ("GET", "/api/jwt/validate", Class::Token, |_, _| bare("/api/jwt/validate".to_owned())),
+    ("GET", "/api/jwt/public-key", Class::Public, |_, _| bare("/api/jwt/public-key".to_owned())),
+    ("GET", "/api/prometheus/metrics", Class::Operator("/api/prometheus/metrics"), |_, _| {
+        bare("/api/prometheus/metrics".to_owned())
+    }),
     ("GET", "/api/tenant", Class::Tenant("/api/tenant"), |_, _| bare("/api/tenant".to_owned())),
     ("POST", "/api/tenant", Class::TenantMaker("/api/tenant"), |_, _| tenant_body("/api/tenant".to_owned())),
     ("POST", "/api/tenant/{tenantId}", Class::TenantMaker("/api/tenant"), |_, _| {
@@ -80,6 +104,13 @@ fn key(path: String) -> Sample {
     Sample { path, body: Some(json!({"key": {"name": unique("key"), "algorithm": "HS256"}})) }
 }
 
+fn import(path: String) -> Sample {
+    Sample {
+        path,
+        body: Some(json!({"key": {"name": unique("key"), "type": "HMAC", "secret": unique("secret")}})),
+    }
+}
+
 fn tenant_body(path: String) -> Sample {
     Sample { path, body: Some(json!({"tenant": {"name": unique("tenant")}})) }
 }
@@ -105,7 +136,11 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
     match (class, case) {
         (L::Public, _) => Done,
 
+        (L::Token, C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::Token, _) => Denied,
+
         (_, C::TwoAuthorizations | C::ApiKeyHeaderBeside) => Ambiguous,
+        (L::Operator(_), C::Basic) => Done,
         (_, C::WrongKey | C::Mistyped | C::Expired | C::Basic | C::Bearer | C::KeyOfDeletedTenant) => Denied,
 
         (L::Status, C::NoKey | C::ApiKeyHeaderAlone) => Short,
@@ -128,8 +163,8 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
         (L::TenantMaker(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::TenantMaker(_), C::UnknownTenant) => NoSuchTenant,
 
-        (L::Global(_) | L::Status, C::NotManager | C::GrantedPath | C::Sufficient) => Done,
-        (L::Global(_) | L::Status, C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
-        (L::Global(_) | L::Status, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
+        (L::Global(_) | L::Operator(_) | L::Status, C::NotManager | C::GrantedPath | C::Sufficient) => Done,
+        (L::Global(_) | L::Operator(_) | L::Status, C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::Global(_) | L::Operator(_) | L::Status, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
     }
 }

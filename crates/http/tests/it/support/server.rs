@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use claviger_crypto::MasterKey;
 use claviger_domain::{Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
-use claviger_http::{Clock, CommandLineApiKey, ServerError, ServerOptions, Stop, create_api_key, serve};
+use claviger_http::{
+    Clock, CommandLineApiKey, RsaStockSize, ServerError, ServerOptions, Stop, create_api_key, serve,
+};
 use claviger_storage::{StorageError, Store, StoreOptions};
 use tokio::sync::oneshot;
 
@@ -29,11 +31,16 @@ pub(crate) const START: i64 = 1_800_000_000_000;
 pub(crate) struct Settings {
     pub(crate) local_metrics: bool,
     pub(crate) longest_body: Duration,
+    pub(crate) rsa_stock: RsaStockSize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { local_metrics: false, longest_body: Duration::from_secs(30) }
+        Self {
+            local_metrics: false,
+            longest_body: Duration::from_secs(30),
+            rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
+        }
     }
 }
 
@@ -79,6 +86,7 @@ impl Server {
             migrate: true,
             local_metrics: self.settings.local_metrics,
             longest_body: self.settings.longest_body,
+            rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),
             workers: 2,
             clock: self.clock(),

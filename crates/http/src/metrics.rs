@@ -1,0 +1,377 @@
+//! What `/api/prometheus/metrics` shows, in the text format of OpenMetrics 1.0, which Prometheus reads.
+//!
+//! Labels come from fixed lists (routes, statuses, reasons, algorithms): nothing that a caller sends becomes a label, so
+//! that nobody can make series without end or put a secret into one.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use claviger_domain::{KeyAlgorithm, KeySpec, KeyType, RsaLength};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::gate::Refusal;
+use crate::ops::token::InvalidToken;
+use crate::routes::{ROUTES, Route};
+
+/// The media type of the text.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Statuses whose counters are found without a look-up; the rest are rare.
+const STATUSES: [u16; 13] = [200, 304, 400, 401, 404, 405, 408, 409, 413, 452, 500, 501, 503];
+
+/// The label of requests that no route matches.
+const NO_ROUTE: &str = "none";
+
+/// Seconds: an HMAC secret takes microseconds, an RSA key of 4096 bits up to several seconds.
+const GENERATION_BUCKETS: [f64; 12] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// The counters of one route, by position in [`STATUSES`].
+type ByStatus = [OnceLock<Counter>; STATUSES.len()];
+
+/// How many keys are near the end of their certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct NearExpiry {
+    /// The certificate has ended.
+    pub(crate) ended: u64,
+    /// It ends within 7 days.
+    pub(crate) within_7_days: u64,
+    /// It ends within 30 days, but not within 7.
+    pub(crate) within_30_days: u64,
+    /// It ends within 90 days, but not within 30.
+    pub(crate) within_90_days: u64,
+}
+
+/// What is read off at the moment of asking.
+pub(crate) struct Readings {
+    /// API keys in memory.
+    pub(crate) api_keys: usize,
+    /// Distinct sets of permissions in memory.
+    pub(crate) permission_sets: usize,
+    /// Keys near expiry; `None` while the database is away.
+    pub(crate) near_expiry: Option<NearExpiry>,
+    /// RSA keys in stock and their bytes, by length.
+    pub(crate) rsa_stock: Vec<(RsaLength, usize, usize)>,
+    /// Signing keys that are parsed and at hand.
+    pub(crate) parsed_keys: usize,
+}
+
+/// All metrics of one server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    routes: Vec<ByStatus>,
+    requests: Family<Labels<3>, Counter>,
+    decisions: Family<Labels<1>, Counter>,
+    allowed: Counter,
+    signatures: Family<Labels<1>, Counter>,
+    validations: Family<Labels<1>, Counter>,
+    generations: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    stock_misses: Family<Labels<1>, Counter>,
+    stock_keys: Family<Labels<1>, Gauge>,
+    stock_bytes: Family<Labels<1>, Gauge>,
+    near_expiry: Family<Labels<1>, Gauge>,
+    api_keys: Gauge,
+    permission_sets: Gauge,
+    parsed_keys: Gauge,
+    database_up: Gauge,
+}
+
+impl Metrics {
+    /// Metrics that start at zero.
+    pub(crate) fn new() -> Self {
+        let decisions = Family::<Labels<1>, Counter>::default();
+        let mut metrics = Self {
+            registry: Registry::with_prefix("claviger"),
+            routes: std::iter::repeat_with(ByStatus::default).take(ROUTES.len() + 1).collect(),
+            requests: Family::default(),
+            allowed: decisions.get_or_create_owned(&[("reason", "allowed")]),
+            decisions,
+            signatures: Family::default(),
+            validations: Family::default(),
+            generations: Family::new_with_constructor(|| Histogram::new(GENERATION_BUCKETS)),
+            stock_misses: Family::default(),
+            stock_keys: Family::default(),
+            stock_bytes: Family::default(),
+            near_expiry: Family::default(),
+            api_keys: Gauge::default(),
+            permission_sets: Gauge::default(),
+            parsed_keys: Gauge::default(),
+            database_up: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests by method, route and status", self.requests.clone());
+        registry.register("decisions", "Decisions of the gate by reason", self.decisions.clone());
+        registry.register("signatures", "Tokens signed, by algorithm", self.signatures.clone());
+        registry.register("token_validations", "Tokens validated, by result", self.validations.clone());
+        registry.register_with_unit(
+            "key_generation",
+            "Time to generate a key, by kind; keys from the stock are not counted",
+            Unit::Seconds,
+            self.generations.clone(),
+        );
+        registry.register(
+            "rsa_stock_misses",
+            "RSA keys that were asked for while none was in stock, by length",
+            self.stock_misses.clone(),
+        );
+        registry.register(
+            "rsa_stock_keys",
+            "RSA keys generated ahead that are in stock, by length",
+            self.stock_keys.clone(),
+        );
+        registry.register_with_unit(
+            "rsa_stock",
+            "Memory that the RSA keys in stock take, by length",
+            Unit::Bytes,
+            self.stock_bytes.clone(),
+        );
+        registry.register(
+            "keys_near_expiry",
+            "Keys by how soon their certificate ends; each is counted once, under the nearest end",
+            self.near_expiry.clone(),
+        );
+        registry.register("api_keys", "API keys in memory", self.api_keys.clone());
+        registry.register(
+            "permission_sets",
+            "Distinct sets of permissions in memory",
+            self.permission_sets.clone(),
+        );
+        registry.register(
+            "parsed_keys",
+            "Signing keys that are parsed and at hand",
+            self.parsed_keys.clone(),
+        );
+        registry.register(
+            "database_up",
+            "Whether the database answered the last question",
+            self.database_up.clone(),
+        );
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn request(&self, route: Option<&'static Route>, status: u16) {
+        let index = route
+            .and_then(|route| ROUTES.iter().position(|one| std::ptr::eq(one, route)))
+            .unwrap_or(ROUTES.len());
+        let slot = STATUSES
+            .iter()
+            .position(|one| *one == status)
+            .and_then(|position| self.routes.get(index)?.get(position));
+        let counter = || {
+            self.requests.get_or_create_owned(&[
+                ("method", route.map_or(NO_ROUTE, |route| route.method.as_str())),
+                ("route", route.map_or(NO_ROUTE, |route| route.template)),
+                ("status", status_name(status)),
+            ])
+        };
+        match slot {
+            Some(slot) => slot.get_or_init(counter).inc(),
+            None => counter().inc(),
+        };
+    }
+
+    /// Counts a decision that let a caller through.
+    pub(crate) fn allowed(&self) {
+        self.allowed.inc();
+    }
+
+    /// Counts a decision against a caller.
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.decisions.get_or_create(&[("reason", refusal.as_str())]).inc();
+    }
+
+    /// Counts a signature.
+    pub(crate) fn signature(&self, algorithm: KeyAlgorithm) {
+        self.signatures.get_or_create(&[("algorithm", algorithm.as_str())]).inc();
+    }
+
+    /// Counts a validation.
+    pub(crate) fn validation(&self, invalid: Option<InvalidToken>) {
+        let result = invalid.map_or("valid", InvalidToken::as_str);
+        self.validations.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// Notes how long a key took to generate.
+    pub(crate) fn generation(&self, spec: KeySpec, took: Duration) {
+        self.generations.get_or_create(&[("kind", kind(spec))]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request for an RSA key that found none in stock.
+    pub(crate) fn stock_miss(&self, length: RsaLength) {
+        self.stock_misses.get_or_create(&[("length", length_name(length))]).inc();
+    }
+
+    /// The text, with what is read off now.
+    ///
+    /// # Errors
+    /// Never in practice: the text is written to memory.
+    pub(crate) fn render(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.api_keys.set(number(readings.api_keys));
+        self.permission_sets.set(number(readings.permission_sets));
+        self.parsed_keys.set(number(readings.parsed_keys));
+        for (length, keys, bytes) in &readings.rsa_stock {
+            let labels = [("length", length_name(*length))];
+            self.stock_keys.get_or_create(&labels).set(number(*keys));
+            self.stock_bytes.get_or_create(&labels).set(number(*bytes));
+        }
+        self.database_up.set(i64::from(readings.near_expiry.is_some()));
+        match readings.near_expiry {
+            // What was true once is not shown as if it were now.
+            None => self.near_expiry.clear(),
+            Some(near) => {
+                for (within, count) in [
+                    ("ended", near.ended),
+                    ("7d", near.within_7_days),
+                    ("30d", near.within_30_days),
+                    ("90d", near.within_90_days),
+                ] {
+                    let count = i64::try_from(count).unwrap_or(i64::MAX);
+                    self.near_expiry.get_or_create(&[("within", within)]).set(count);
+                }
+            }
+        }
+        let mut text = String::with_capacity(8 * 1024);
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+const fn length_name(length: RsaLength) -> &'static str {
+    match length {
+        RsaLength::Bits2048 => "2048",
+        RsaLength::Bits3072 => "3072",
+        RsaLength::Bits4096 => "4096",
+    }
+}
+
+const fn kind(spec: KeySpec) -> &'static str {
+    match spec {
+        KeySpec::Rsa(_, RsaLength::Bits2048) => "RSA-2048",
+        KeySpec::Rsa(_, RsaLength::Bits3072) => "RSA-3072",
+        KeySpec::Rsa(_, RsaLength::Bits4096) => "RSA-4096",
+        KeySpec::Ec(_) => KeyType::Ec.as_str(),
+        KeySpec::Ed25519 => KeyType::Okp.as_str(),
+        KeySpec::Hmac(_) => KeyType::Hmac.as_str(),
+    }
+}
+
+/// A status as a label. Statuses that are not ours come from the HTTP library alone.
+const fn status_name(status: u16) -> &'static str {
+    match status {
+        200 => "200",
+        304 => "304",
+        400 => "400",
+        401 => "401",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        409 => "409",
+        413 => "413",
+        452 => "452",
+        500 => "500",
+        501 => "501",
+        503 => "503",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_domain::HashSize;
+
+    use super::*;
+
+    fn readings() -> Readings {
+        Readings {
+            api_keys: 3,
+            permission_sets: 2,
+            near_expiry: Some(NearExpiry {
+                ended: 1,
+                within_7_days: 2,
+                within_30_days: 3,
+                within_90_days: 4,
+            }),
+            rsa_stock: vec![(RsaLength::Bits4096, 2, 4750)],
+            parsed_keys: 5,
+        }
+    }
+
+    #[test]
+    fn the_text_has_every_kind() {
+        let metrics = Metrics::new();
+        let route = ROUTES.first();
+        for _ in 0..3 {
+            metrics.request(route, 200);
+        }
+        metrics.request(None, 404);
+        metrics.request(route, 299);
+        metrics.allowed();
+        metrics.refused(Refusal::NoCredential);
+        metrics.signature(KeyAlgorithm::Es256);
+        metrics.validation(None);
+        metrics.generation(KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits4096), Duration::from_millis(1500));
+        metrics.stock_miss(RsaLength::Bits2048);
+        let text = metrics.render(&readings()).unwrap();
+        for line in [
+            "claviger_http_requests_total{method=\"POST\",route=\"/api/api-key\",status=\"200\"} 3",
+            "claviger_http_requests_total{method=\"POST\",route=\"/api/api-key\",status=\"other\"} 1",
+            "claviger_http_requests_total{method=\"none\",route=\"none\",status=\"404\"} 1",
+            "claviger_decisions_total{reason=\"allowed\"} 1",
+            "claviger_decisions_total{reason=\"no_credential\"} 1",
+            "claviger_signatures_total{algorithm=\"ES256\"} 1",
+            "claviger_token_validations_total{result=\"valid\"} 1",
+            "claviger_key_generation_seconds_bucket{le=\"2.0\",kind=\"RSA-4096\"} 1",
+            "claviger_key_generation_seconds_bucket{le=\"1.0\",kind=\"RSA-4096\"} 0",
+            "claviger_rsa_stock_misses_total{length=\"2048\"} 1",
+            "claviger_rsa_stock_keys{length=\"4096\"} 2",
+            "claviger_rsa_stock_bytes{length=\"4096\"} 4750",
+            "claviger_keys_near_expiry{within=\"ended\"} 1",
+            "claviger_keys_near_expiry{within=\"90d\"} 4",
+            "claviger_api_keys 3",
+            "claviger_database_up 1",
+            "claviger_parsed_keys 5",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_route_has_series_of_its_own() {
+        let metrics = Metrics::new();
+        for (count, route) in (1..).zip(ROUTES) {
+            for _ in 0..count {
+                metrics.request(Some(route), 200);
+            }
+        }
+        let text = metrics.render(&readings()).unwrap();
+        for (count, route) in (1..).zip(ROUTES) {
+            let series = format!(
+                "claviger_http_requests_total{{method=\"{}\",route=\"{}\",status=\"200\"}} {count}",
+                route.method, route.template
+            );
+            assert!(text.lines().any(|line| line == series), "{series}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let metrics = Metrics::new();
+        metrics.render(&readings()).unwrap();
+        let text = metrics.render(&Readings { near_expiry: None, ..readings() }).unwrap();
+        assert!(text.contains("claviger_database_up 0"), "{text}");
+        assert!(!text.contains("claviger_keys_near_expiry{"), "{text}");
+    }
+}

@@ -1,0 +1,207 @@
+//! Tokens: vend and validate.
+//!
+//! Both come in two forms. The quick one works on the event loop, with a key that is at hand and an algorithm that takes
+//! microseconds; where it cannot, it answers `None`, and the full one is run on a blocking thread.
+
+use std::sync::Arc;
+
+use claviger_crypto::{TokenFault, TokenHeader, UnverifiedToken, sign_token};
+use claviger_domain::{KeyId, TenantId, TenantState, codes};
+use serde_json::{Map, Value};
+
+use super::id_bytes;
+use crate::error::ApiError;
+use crate::gate::Caller;
+use crate::parsed_keys::ParsedKey;
+use crate::state::AppState;
+
+/// Claims that a caller cannot set (FusionAuth: Vend a JWT).
+const RESERVED_CLAIMS: [&str; 4] = ["amr", "cnf", "exp", "iat"];
+
+/// The longest lifetime of a token in seconds.
+pub(crate) const LONGEST_LIFETIME: i64 = 2_147_483_647;
+
+/// A token to vend.
+#[derive(Debug, Clone)]
+pub(crate) struct VendToken {
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) key_id: Option<KeyId>,
+    pub(crate) time_to_live_in_seconds: Option<i64>,
+}
+
+/// A token to validate, and the tenant that the request names.
+#[derive(Clone)]
+pub(crate) struct ValidateToken {
+    pub(crate) token: String,
+    pub(crate) tenant_id: Option<TenantId>,
+}
+
+/// Why a token is not accepted; for metrics and tests, never for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InvalidToken {
+    /// There is no token, or there are several.
+    Absent,
+    /// The token itself is wrong, or its time.
+    Fault(TokenFault),
+    /// No key has its kid, or none that counts here.
+    UnknownKey,
+    /// It is another tenant's, or the tenant of the request is not in use.
+    OtherTenant,
+}
+
+impl InvalidToken {
+    /// A name for the labels of metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Fault(fault) => fault.as_str(),
+            Self::UnknownKey => "unknown-key",
+            Self::OtherTenant => "other-tenant",
+        }
+    }
+}
+
+/// The claims of a token, or why it is not accepted.
+pub(crate) type Validated = Result<Map<String, Value>, InvalidToken>;
+
+/// Vends a token if that is quick.
+pub(crate) fn vend_quickly(
+    state: &AppState,
+    caller: &Caller,
+    command: &VendToken,
+) -> Option<Result<String, ApiError>> {
+    let key_id = match key_to_sign(state, caller, command) {
+        Ok(key_id) => key_id,
+        Err(error) => return Some(Err(error)),
+    };
+    let key = state.derived.parsed_keys.at_hand(key_id)?;
+    let quick = key.signer.as_ref().is_none_or(|signer| !signer.is_slow());
+    quick.then(|| sign(state, caller, command, &key))
+}
+
+/// Vends a token.
+pub(crate) fn vend(state: &AppState, caller: &Caller, command: &VendToken) -> Result<String, ApiError> {
+    let key_id = key_to_sign(state, caller, command)?;
+    let key = parsed_key(state, key_id)?.ok_or(&codes::KEY_ID_NOT_SIGNING)?;
+    sign(state, caller, command, &key)
+}
+
+/// The tenant whose key and lifetime are the defaults.
+fn tenant_of(state: &AppState, caller: &Caller) -> TenantId {
+    caller.scope().tenant().unwrap_or(state.default_tenant_id)
+}
+
+/// The key that the request asks for. A caller that is confined to a tenant uses the keys of that tenant only: keys are
+/// global, and another tenant's tokens are none of its business.
+fn key_to_sign(state: &AppState, caller: &Caller, command: &VendToken) -> Result<KeyId, ApiError> {
+    let tenant = state.derived.tenants.find(tenant_of(state, caller));
+    let named = tenant.as_ref().map(|tenant| tenant.jwt.clone());
+    match command.key_id {
+        None => {
+            named.and_then(|jwt| jwt.access_token_key_id).ok_or_else(|| (&codes::KEY_ID_NOT_SIGNING).into())
+        }
+        Some(key_id) if caller.is_confined() => {
+            let own = named.is_some_and(|jwt| {
+                jwt.access_token_key_id == Some(key_id) || jwt.id_token_key_id == Some(key_id)
+            });
+            if own { Ok(key_id) } else { Err((&codes::KEY_ID_NOT_SIGNING).into()) }
+        }
+        Some(key_id) => Ok(key_id),
+    }
+}
+
+fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, ApiError> {
+    let find = || Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.find_key_with_material(id)?))?);
+    state.derived.parsed_keys.get(id, &state.sealer, find)
+}
+
+fn sign(state: &AppState, caller: &Caller, command: &VendToken, key: &ParsedKey) -> Result<String, ApiError> {
+    let signer = key.signer.as_ref().ok_or(&codes::KEY_ID_NOT_SIGNING)?;
+    let tenant_id = tenant_of(state, caller);
+    if caller.is_confined()
+        && command.claims.get("tid").is_some_and(|tid| tid.as_str() != Some(tenant_id.to_string().as_str()))
+    {
+        return Err((&codes::CLAIMS_TENANT_INVALID).into());
+    }
+    let lifetime = match command.time_to_live_in_seconds {
+        Some(lifetime) => lifetime,
+        None => state
+            .derived
+            .tenants
+            .find(tenant_id)
+            .map(|tenant| tenant.jwt.time_to_live_in_seconds)
+            .ok_or(ApiError::NotFound)?,
+    };
+    let now = state.now().epoch_seconds();
+    // In the order of FusionAuth's tokens.
+    let mut claims = Map::with_capacity(command.claims.len() + 3);
+    claims.insert("exp".to_owned(), Value::from(now.saturating_add(lifetime)));
+    claims.insert("iat".to_owned(), Value::from(now));
+    for (name, value) in &command.claims {
+        if !RESERVED_CLAIMS.contains(&name.as_str()) {
+            claims.insert(name.clone(), value.clone());
+        }
+    }
+    if !claims.contains_key("jti") {
+        let jti = KeyId::from_random_bytes(id_bytes(&mut state.random())?);
+        claims.insert("jti".to_owned(), Value::from(jti.to_string()));
+    }
+    let header = TokenHeader { kid: &key.kid, grant_types: &[], key_use: None };
+    let token = sign_token(signer, &header, &claims)?;
+    state.metrics.signature(key.algorithm);
+    Ok(token)
+}
+
+/// Validates a token if that is quick: the claims, or `Err` with what is wrong.
+pub(crate) fn validate_quickly(state: &AppState, command: &ValidateToken) -> Option<Validated> {
+    let token = match UnverifiedToken::parse(&command.token) {
+        Ok(token) => token,
+        Err(fault) => return Some(Err(InvalidToken::Fault(fault))),
+    };
+    let Some(key_id) = token.kid().and_then(|kid| state.derived.parsed_keys.id_of(kid)) else {
+        return Some(Err(InvalidToken::UnknownKey));
+    };
+    let key = state.derived.parsed_keys.at_hand(key_id)?;
+    (!key.verifier.is_slow()).then(|| check(state, command, &token, &key))
+}
+
+/// Validates a token: the claims, or what is wrong with it.
+pub(crate) fn validate(state: &AppState, command: &ValidateToken) -> Result<Validated, ApiError> {
+    let token = match UnverifiedToken::parse(&command.token) {
+        Ok(token) => token,
+        Err(fault) => return Ok(Err(InvalidToken::Fault(fault))),
+    };
+    let id = token.kid().and_then(|kid| state.derived.parsed_keys.id_of(kid));
+    let key = match id {
+        Some(id) => parsed_key(state, id)?,
+        None => None,
+    };
+    Ok(match key {
+        Some(key) => check(state, command, &token, &key),
+        None => Err(InvalidToken::UnknownKey),
+    })
+}
+
+fn check(
+    state: &AppState,
+    command: &ValidateToken,
+    token: &UnverifiedToken<'_>,
+    key: &ParsedKey,
+) -> Validated {
+    let tenant_id = command.tenant_id.unwrap_or(state.default_tenant_id);
+    let tenant = state.derived.tenants.find(tenant_id);
+    let tenant =
+        tenant.filter(|tenant| tenant.state == TenantState::Active).ok_or(InvalidToken::OtherTenant)?;
+    // Whoever holds the private half of a key that we only verify with makes tokens that are none of ours: they count
+    // where a tenant says so.
+    if key.signer.is_none() && !tenant.jwt.access_token_verification_key_ids.contains(&key.id) {
+        return Err(InvalidToken::UnknownKey);
+    }
+    let claims = token.verify(&key.verifier, state.now()).map_err(InvalidToken::Fault)?;
+    if let (Some(named), Some(tid)) = (command.tenant_id, claims.get("tid"))
+        && tid.as_str() != Some(named.to_string().as_str())
+    {
+        return Err(InvalidToken::OtherTenant);
+    }
+    Ok(claims)
+}

@@ -169,3 +169,26 @@ fn has_small_order(bytes: &[u8]) -> bool {
 fn invalid(_: ErrorStack) -> ImportFault {
     ImportFault::Invalid
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primes_must_not_be_close() {
+        // The function looks at the distance alone: 2^1023 stands for a prime of an RSA key of 2048 bits.
+        let power = |exponent| {
+            let mut number = BigNum::new().unwrap();
+            number.set_bit(exponent).unwrap();
+            number
+        };
+        let p = power(1023);
+        for (distance, expected) in [(0, false), (900, false), (923, false), (924, true), (1000, true)] {
+            let mut q = BigNum::new().unwrap();
+            q.checked_add(&p, &power(distance)).unwrap();
+            assert_eq!(primes_are_apart(&p, &q, 2048).unwrap(), expected, "{distance}");
+            assert_eq!(primes_are_apart(&q, &p, 2048).unwrap(), expected, "{distance}");
+        }
+        assert!(!primes_are_apart(&p, &p, 2048).unwrap());
+    }
+}

@@ -25,6 +25,7 @@ use claviger_domain::{
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::sign::{Signer, Verifier};
+use proptest::prelude::*;
 
 /// 2024-02-29T12:34:56.789Z.
 pub const NOW: Instant = Instant::from_epoch_millis(1_709_210_096_789);
@@ -209,4 +210,116 @@ pub fn check_signatures(key: &ImportedKey, private: &PKey<Private>) {
     if let Some(material) = &key.material {
         assert!(verify(&sign(&PKey::private_key_from_pkcs8(material.expose()).unwrap())));
     }
+}
+
+/// The field that a container belongs in.
+pub fn field(container: &str) -> ImportField {
+    if container.starts_with("certificate") {
+        ImportField::Certificate
+    } else if container.starts_with("spki") || container.starts_with("pkcs1-public") {
+        ImportField::PublicKey
+    } else {
+        ImportField::PrivateKey
+    }
+}
+
+pub fn given(field: ImportField, text: impl Into<String>) -> Fields {
+    match field {
+        ImportField::Certificate => Fields::certificate(text),
+        ImportField::PublicKey => Fields::public_key(text),
+        ImportField::PrivateKey => Fields::private_key(text),
+        field => panic!("{field:?}"),
+    }
+}
+
+pub const FIELDS: [ImportField; 3] =
+    [ImportField::Certificate, ImportField::PublicKey, ImportField::PrivateKey];
+
+/// Keys that are imported from each of their containers.
+pub const SOUND: [(&str, &[&str]); 7] = [
+    ("rsa-2048", RSA),
+    ("rsa-3072", RSA),
+    ("rsa-4096", RSA),
+    ("ec-p256", EC),
+    ("ec-p384", EC),
+    ("ec-p521", EC),
+    ("ed25519", &["spki", "pkcs8", "certificate-v1", "certificate-v3"]),
+];
+pub const RSA: &[&str] =
+    &["spki", "pkcs1-public", "pkcs8", "pkcs1-private", "certificate-v1", "certificate-v3"];
+pub const EC: &[&str] = &[
+    "spki",
+    "spki-compressed",
+    "pkcs8",
+    "sec1",
+    "sec1-parameters",
+    "sec1-no-public",
+    "certificate-v1",
+    "certificate-v3",
+];
+
+pub fn sound() -> impl Iterator<Item = (&'static str, &'static str, String)> {
+    let all = SOUND
+        .into_iter()
+        .flat_map(|(name, containers)| containers.iter().map(move |container| (name, *container)));
+    all.map(|(name, container)| (name, container, fixture(&format!("{name}.{container}"))))
+}
+
+/// Either problems or a key of which everything holds; whether it was imported.
+#[track_caller]
+pub fn check_damaged(field: ImportField, label: &str, der: &[u8]) -> bool {
+    match given(field, pem(label, der)).import() {
+        Ok(key) => {
+            check(&key);
+            true
+        }
+        Err(ImportRefusal::Problems(problems)) => {
+            assert!(problems.iter().all(|problem| problem.field == field) && problems.len() == 1);
+            false
+        }
+        Err(failed @ ImportRefusal::Failed(_)) => panic!("{failed}"),
+    }
+}
+
+/// Where the elements of some DER begin, and the lengths of their heads.
+pub fn elements(der: &[u8], from: usize, found: &mut Vec<(usize, usize)>) {
+    let mut at = from;
+    while at + 1 < der.len() {
+        let head = if der[at + 1] < 0x80 { 2 } else { 2 + usize::from(der[at + 1] & 0x7f) };
+        let length = if head == 2 {
+            usize::from(der[at + 1])
+        } else {
+            der[at + 2..at + head].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+        };
+        found.push((at, head));
+        if der[at] & 0x20 != 0 {
+            let mut inner = Vec::new();
+            elements(&der[..at + head + length], at + head, &mut inner);
+            found.extend(inner);
+        }
+        at += head + length;
+    }
+}
+
+/// One element with its head.
+pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = content.len();
+    let mut head = vec![tag];
+    match length {
+        0..0x80 => head.push(u8::try_from(length).unwrap()),
+        0x80..0x100 => head.extend([0x81, u8::try_from(length).unwrap()]),
+        _ => head.extend([&[0x82][..], &u16::try_from(length).unwrap().to_be_bytes()].concat()),
+    }
+    [head, content].concat()
+}
+
+/// The containers of small keys, with the parts of which the changes below make something else.
+pub fn sample() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let all: Vec<_> = SOUND
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("rsa-3") && !name.starts_with("rsa-4"))
+        .flat_map(|(name, containers)| containers.iter().map(move |container| (name, *container)))
+        .collect();
+    prop::sample::select(all)
 }

@@ -126,7 +126,13 @@ fn perform(task: Task) -> Result<u8> {
         Task::MigrateServer(command, extra) => migrate::server(command, &extra),
         Task::MigrateCheck => migrate::check(),
         Task::Bench(extra) => status(
-            cargo(["bench", "--package", "claviger-authz", "--package", "claviger-keyring"]).args(extra),
+            cargo([
+                "bench",
+                "--package=claviger-authz",
+                "--package=claviger-crypto",
+                "--package=claviger-keyring",
+            ])
+            .args(extra),
         ),
     }
 }

@@ -234,7 +234,7 @@ fn examine(request: &ImportRequest<'_>, given: &Given<'_>, problems: &mut Proble
                 if certificate.pem != other.pem {
                     problems.add(ImportField::Certificate, ImportFault::Mismatch);
                 }
-            } else if given.certificate.is_none() {
+            } else {
                 certificate = Some(other);
             }
             None

@@ -85,6 +85,103 @@ fn certificates_must_fit_with_their_armour() {
     Fields::certificate(STANDARD.encode(with_signature(48_000))).imported();
 }
 
+/// The same DER with the element at `chosen` put in other words; lengths around it are made right.
+fn rebuilt(der: &[u8], chosen: usize, replace: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut places = Vec::new();
+    elements(der, 0, &mut places);
+    let (first, head) = places[0];
+    if chosen == 0 {
+        return replace(der);
+    }
+    let mut parts = Vec::new();
+    let mut at = first + head;
+    while at < der.len() {
+        let next = places.iter().position(|(place, _)| *place == at).unwrap();
+        let (_, head) = places[next];
+        let length = match head {
+            2 => usize::from(der[at + 1]),
+            _ => der[at + 2..at + head].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+        };
+        let part = &der[at..at + head + length];
+        if (at..at + part.len()).contains(&chosen) {
+            parts.push(rebuilt(part, chosen - at, replace));
+        } else {
+            parts.push(part.to_vec());
+        }
+        at += part.len();
+    }
+    element(der[0], &[&parts.concat()])
+}
+
+/// BER that means the same, anywhere: lengths that are not the shortest, numbers with zeros in front. Text that OpenSSL
+/// reads, and for which there could be many thumbprints of one certificate.
+#[test]
+fn ber_is_refused() {
+    for name in ["ec-p256", "rsa-2048"] {
+        for container in ["spki", "pkcs8", "certificate-v1", "certificate-v3"] {
+            let text = fixture(&format!("{name}.{container}"));
+            let (label, whole) = (label(&text), der(&text));
+            let mut places = Vec::new();
+            elements(&whole, 0, &mut places);
+            for (at, head) in places {
+                let same = rebuilt(&whole, at, &|found| found.to_vec());
+                assert_eq!(same, whole);
+                let longer = rebuilt(&whole, at, &|found| match head {
+                    2 => [&[found[0], 0x81], &found[1..]].concat(),
+                    _ => {
+                        let digits = u8::try_from(head - 1).unwrap();
+                        [&[found[0], 0x80 + digits, 0], &found[2..]].concat()
+                    }
+                });
+                assert!(!check_damaged(field(container), &label, &longer), "{name} {container} {at}");
+                if whole[at] == 2 {
+                    let padded = rebuilt(&whole, at, &|found| element(2, &[&[0], &found[head..]]));
+                    assert!(!check_damaged(field(container), &label, &padded), "{name} {container} {at}");
+                }
+            }
+        }
+    }
+}
+
+/// One element more than there should be, within the sequences of a key.
+#[test]
+fn additional_elements_are_refused() {
+    let null = &[5, 0][..];
+    for (name, container) in [
+        ("rsa-2048", "spki"),
+        ("rsa-2048", "pkcs1-public"),
+        ("rsa-2048", "pkcs8"),
+        ("rsa-2048", "pkcs1-private"),
+        ("ec-p256", "spki"),
+        ("ec-p256", "pkcs8"),
+        ("ec-p256", "sec1"),
+        ("ed25519", "spki"),
+        ("ed25519", "pkcs8"),
+        ("ed25519", "certificate-v1"),
+    ] {
+        let text = fixture(&format!("{name}.{container}"));
+        let (label, whole) = (label(&text), der(&text));
+        let mut places = Vec::new();
+        elements(&whole, 0, &mut places);
+        for (at, head) in places.into_iter().filter(|(at, _)| whole[*at] == 0x30).take(2) {
+            let more = rebuilt(&whole, at, &|found| element(0x30, &[&found[head..], null]));
+            // The second sequence of a certificate is what is signed: OpenSSL refuses that.
+            assert!(!check_damaged(field(container), &label, &more), "{name} {container} {at}");
+        }
+    }
+}
+
+#[test]
+fn certificates_have_version_1_to_3() {
+    let whole = der(&fixture("ec-p256.certificate-v3"));
+    let at = whole.windows(5).position(|window| window == [0xa0, 3, 2, 1, 2]).unwrap() + 4;
+    for (version, expected) in [(0, true), (1, true), (2, true), (3, false), (4, false), (0xff, false)] {
+        let mut changed = whole.clone();
+        changed[at] = version;
+        assert_eq!(check_damaged(ImportField::Certificate, "CERTIFICATE", &changed), expected, "{version}");
+    }
+}
+
 const RSA_IDENTIFIER: &[u8] = &[0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
 
 /// An odd number of this many bits as an INTEGER.

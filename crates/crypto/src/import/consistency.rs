@@ -91,9 +91,8 @@ pub(super) fn pair(key: PKey<Private>, kind: Kind) -> Result<Pair, ImportFault> 
         (Kind::Ec(curve), Id::EC) => {
             let key = key.ec_key().map_err(invalid)?;
             let (group, point) = point(&key, curve)?;
-            // What is checked is what will be kept: scalar in range, and the point its public half.
             EcKey::from_private_components(&group, key.private_key(), &point)
-                .and_then(|key| key.check_key().and_then(|()| PKey::from_ec_key(key)))
+                .and_then(PKey::from_ec_key)
                 .map_err(invalid)?
         }
         (Kind::Ed25519, Id::ED25519) => key,
@@ -107,7 +106,8 @@ fn half<T: HasPublic>(key: &PKeyRef<T>, kind: Kind) -> Result<PublicHalf, Import
     Ok(PublicHalf { kind, spki: key.public_key_to_der().map_err(invalid)? })
 }
 
-/// The checked point of a key, on a curve of OpenSSL's own: whether the point came in the compressed form, which the
+/// The point of a key, on a curve of OpenSSL's own, once the key is checked: the point is on the curve and, of a pair,
+/// belongs to the scalar, which is in range. Whether the point came in the compressed form, which the
 /// key remembers, must make no difference.
 fn point<T: HasPublic>(key: &EcKeyRef<T>, curve: Curve) -> Result<(EcGroup, EcPoint), ImportFault> {
     if key.group().curve_name() != Some(curve.nid()) || key.group().asn1_flag() != Asn1Flag::NAMED_CURVE {

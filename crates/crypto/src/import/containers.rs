@@ -31,7 +31,7 @@ pub(super) struct ImportedCertificate {
     pub(super) information: CertificateInformation,
     /// The common name of its issuer.
     pub(super) issuer: Option<String>,
-    /// What the signature's algorithm says about an RSA key.
+    /// What the signature's algorithm says about the key, if that is RSA.
     pub(super) rsa_algorithm: Option<KeyAlgorithm>,
 }
 
@@ -142,7 +142,6 @@ fn certificate_der(der: &[u8], alone: Alone) -> Result<ImportedCertificate, Impo
         Nid::SHA512WITHRSAENCRYPTION => Some(KeyAlgorithm::Rs512),
         _ => None,
     };
-    let rsa_algorithm = rsa_algorithm.filter(|algorithm| kind.serves(*algorithm));
     Ok(ImportedCertificate { pem, public, information, issuer, rsa_algorithm })
 }
 

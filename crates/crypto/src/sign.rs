@@ -130,8 +130,8 @@ impl Signer {
         }
     }
 
-    /// The signature of these bytes in the form of a JWS: for RSA as long as the modulus, for ECDSA r and s in the width
-    /// of the curve (RFC 7518, section 3.4).
+    /// The signature of these bytes in the form of a JWS: for RSA as long as the modulus, for ECDSA r and s in the
+    /// width of the curve (RFC 7518, section 3.4).
     ///
     /// # Errors
     /// [`CryptoError::Backend`] when OpenSSL fails, for instance without random bytes.
@@ -232,8 +232,8 @@ impl Verifier {
         self.algorithm
     }
 
-    /// Whether verifying may take more than about a tenth of a millisecond, so that it does not belong on an event loop:
-    /// P-384, P-521, and RSA beyond 4096 bits or the public exponent 65537.
+    /// Whether verifying may take more than one or two tenths of a millisecond, so that it does not belong on an
+    /// event loop: P-384, P-521, and RSA beyond 4096 bits or the public exponent 65537.
     #[must_use]
     pub const fn is_slow(&self) -> bool {
         self.is_slow

@@ -568,7 +568,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn garbage_never_passes_nor_panics(text in "[A-Za-z0-9_.=-]{0,200}|\\PC{0,100}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn garbage_never_passes_nor_panics(
+        text in "[A-Za-z0-9_.=-]{0,200}|\\PC{0,100}",
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let keys = Hs256::new();
         prop_assert!(check(&text, &keys.verifier).is_err());
         prop_assert!(check(&keys.token(&bytes, CLAIMS), &keys.verifier).is_err());

@@ -1,5 +1,5 @@
-//! The registered claims of a token whose signature is right (RFC 7519, section 4.1): their types, and whether they hold
-//! now. A claim of the wrong type is a fault, never an absent claim.
+//! The registered claims of a token whose signature is right (RFC 7519, section 4.1): their types, and whether they
+//! hold now. A claim of the wrong type is a fault, never an absent claim.
 
 use claviger_domain::Instant;
 use serde_json::{Map, Number, Value};

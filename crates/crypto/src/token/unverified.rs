@@ -22,9 +22,9 @@ impl<'a> UnverifiedToken<'a> {
     /// Takes a token apart. Work and memory are bounded by [`MAXIMUM_TOKEN_LENGTH`].
     ///
     /// Three parts in base64url without padding and without stray bits; the header is a JSON object without duplicate
-    /// members, its `alg` a text other than `none`, its `kid` absent or a text of 1 to 256 characters, its `typ` absent or
-    /// `JWT` or `at+jwt` in any case (RFC 9068). Members that change how a token is read, or bring a key, are refused:
-    /// `crit`, `b64`, `enc`, `zip`, `jwk`, `jku`, `x5c`, `x5u`. Others mean nothing here.
+    /// members, its `alg` a text other than `none`, its `kid` absent or a text of 1 to 256 characters, its `typ`
+    /// absent or `JWT` or `at+jwt` in any case (RFC 9068). Members that change how a token is read, or bring a key,
+    /// are refused: `crit`, `b64`, `enc`, `zip`, `jwk`, `jku`, `x5c`, `x5u`. Others mean nothing here.
     ///
     /// # Errors
     /// The first fault that is found; not one of signature or claims.
@@ -76,10 +76,10 @@ impl<'a> UnverifiedToken<'a> {
         &self.algorithm_name
     }
 
-    /// The claims of the token, in their order, if its algorithm is the verifier's, its signature is right, and its claims
-    /// hold at the time `now`: `exp` is there and later than `now`, `nbf` is absent or not later (RFC 7519, sections 4.1.4
-    /// and 4.1.5; no clock skew), and the registered claims have their types. For whom the token is (`iss`, `aud`, `sub`)
-    /// remains to be checked by the caller.
+    /// The claims of the token, in their order, if its algorithm is the verifier's, its signature is right, and its
+    /// claims hold at the time `now`: `exp` is there and later than `now`, `nbf` is absent or not later (RFC 7519,
+    /// sections 4.1.4 and 4.1.5; no clock skew), and the registered claims have their types. For whom the token is
+    /// (`iss`, `aud`, `sub`) remains to be checked by the caller.
     ///
     /// # Errors
     /// The first fault that is found, in this order: algorithm, signature, form and types of the claims, times.

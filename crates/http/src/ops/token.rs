@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use claviger_crypto::{TokenFault, TokenHeader, UnverifiedToken, sign_token};
+use claviger_crypto::{CryptoError, TokenFault, TokenHeader, UnverifiedToken, sign_token};
 use claviger_domain::{KeyId, TenantId, TenantState, codes};
 use serde_json::{Map, Value};
 
@@ -147,7 +147,11 @@ fn sign(state: &AppState, caller: &Caller, command: &VendToken, key: &ParsedKey)
         claims.insert("jti".to_owned(), Value::from(jti.to_string()));
     }
     let header = TokenHeader { kid: &key.kid, grant_types: &[], key_use: None };
-    let token = sign_token(signer, &header, &claims)?;
+    let token = sign_token(signer, &header, &claims).map_err(|error| match error {
+        // Longer than MAXIMUM_TOKEN_LENGTH: the kid of a stored key is never what is wrong.
+        CryptoError::Malformed => ApiError::from(&codes::CLAIMS_TOO_LONG),
+        error => error.into(),
+    })?;
     state.metrics.signature(key.algorithm);
     Ok(token)
 }

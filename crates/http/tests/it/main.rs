@@ -21,3 +21,4 @@ mod key;
 mod property;
 mod system;
 mod tenant;
+mod token;

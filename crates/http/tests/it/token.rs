@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod carriers;
+mod foreign;
 mod form;
 mod known;
 mod published;

@@ -295,9 +295,9 @@ fn log(
 ) {
     // Vending a token and searching with a body change nothing.
     let changing = !request.method().is_safe()
-        && seen
-            .route
-            .is_none_or(|route| !matches!(route.operation, Operation::VendToken | Operation::SearchKeys));
+        && seen.route.is_none_or(|route| {
+            !matches!(route.operation, Operation::VendToken | Operation::SearchKeysByBody)
+        });
     let level = match error {
         Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
         Some(ApiError::Busy(_)) => Level::WARN,

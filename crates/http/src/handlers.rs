@@ -6,7 +6,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use claviger_domain::{ApiKeyId, Code, KeyId, TenantId, Violations, codes};
+use claviger_domain::{ApiKeyId, Code, KeyId, KeySearch, TenantId, Violations, codes};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -153,15 +153,9 @@ pub(crate) fn handle(
             let (id, command) = both(id, input.document().and_then(wire::key_import::import))?;
             json_answer(&wire::key::KeyResponse::from(ops::key_import::import(state, known?, id, command)?))
         }
-        Operation::SearchKeys => {
-            // The GET carries its search in the query string, the POST in the body.
-            let search = if input.body.is_empty() && input.content_type.is_none() {
-                wire::key_search::from_query(&input.query)
-            } else {
-                input.document().and_then(wire::key_search::from_body)
-            };
-            let (keys, total) = ops::key::search(state, known?, &search?)?;
-            json_answer(&wire::key_search::KeySearchResponse::new(keys, total))
+        Operation::SearchKeys => found_keys(state, known?, wire::key_search::from_query(&input.query)),
+        Operation::SearchKeysByBody => {
+            found_keys(state, known?, input.document().and_then(wire::key_search::from_body))
         }
         Operation::UpdateKey => {
             let (id, name) = both(input.key_id(), input.document().and_then(wire::key::rename))?;
@@ -319,6 +313,15 @@ fn json_answer<T: Serialize>(document: &T) -> Result<Answer, ApiError> {
     let text = wire::render(document)
         .map_err(|error| ApiError::Internal(format!("cannot render the answer: {error}")))?;
     Ok(Answer::json(200, text))
+}
+
+fn found_keys(
+    state: &AppState,
+    caller: &Caller,
+    search: Result<KeySearch, Violations>,
+) -> Result<Answer, ApiError> {
+    let (keys, total) = ops::key::search(state, caller, &search?)?;
+    json_answer(&wire::key_search::KeySearchResponse::new(keys, total))
 }
 
 fn shown_api_key((api_key, value): &ops::api_key::ShownApiKey) -> Result<Answer, ApiError> {

@@ -82,18 +82,11 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-/// Two routes of one operation differ by their parameter, or by what they take.
+/// Two routes of one operation differ by their parameter.
 fn operation_id(route: &Route) -> String {
     let name = format!("{:?}", route.operation);
     let with_id = route.method == Method::Post && route.template.ends_with('}');
-    let by_post = route.operation == Operation::SearchKeys && route.method == Method::Post;
-    let suffix = if with_id {
-        "WithId"
-    } else if by_post {
-        "ByBody"
-    } else {
-        ""
-    };
+    let suffix = if with_id { "WithId" } else { "" };
     let mut characters = name.chars();
     let first = characters.next().map(|c| c.to_ascii_lowercase());
     first.into_iter().chain(characters).chain(suffix.chars()).collect()
@@ -142,7 +135,7 @@ fn responses(route: &Route) -> Value {
         add("404", "No such object within reach", false);
     }
     if matches!(route.takes, Takes::Json(_))
-        && !matches!(route.operation, Operation::SearchKeys | Operation::VendToken)
+        && !matches!(route.operation, Operation::SearchKeysByBody | Operation::VendToken)
     {
         add("409", "Somebody else changed the object at the same time; try again", true);
     }

@@ -34,6 +34,7 @@ pub enum Operation {
     GenerateKey,
     ImportKey,
     SearchKeys,
+    SearchKeysByBody,
     UpdateKey,
     DeleteKey,
     CreateTenant,
@@ -105,9 +106,9 @@ impl Route {
     /// The parameters in the query string that the route reads; it ignores others.
     #[must_use]
     pub const fn query(&self) -> &'static [QueryParameter] {
-        match (self.operation, self.method) {
-            (Operation::SearchKeys, Method::Get) => &SEARCH_PARAMETERS,
-            (Operation::RetrievePublicKeys, _) => &PUBLIC_KEY_PARAMETERS,
+        match self.operation {
+            Operation::SearchKeys => &SEARCH_PARAMETERS,
+            Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
             _ => &[],
         }
     }
@@ -204,7 +205,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/api/key/import", Guard::Endpoint("/api/key/import"), Operation::ImportKey, KEY, ONE_KEY, "Import a key"),
     route(Method::Post, "/api/key/import/{keyId}", Guard::Endpoint("/api/key/import"), Operation::ImportKey, KEY, ONE_KEY, "The same with an id of your choice"),
     route(Method::Get, "/api/key/search", Guard::Endpoint("/api/key/search"), Operation::SearchKeys, Takes::Nothing, Gives::Json("KeySearchResponse"), "Search keys"),
-    route(Method::Post, "/api/key/search", Guard::Endpoint("/api/key/search"), Operation::SearchKeys, Takes::Json("KeySearchRequest"), Gives::Json("KeySearchResponse"), "The same with the search in the body"),
+    route(Method::Post, "/api/key/search", Guard::Endpoint("/api/key/search"), Operation::SearchKeysByBody, Takes::Json("KeySearchRequest"), Gives::Json("KeySearchResponse"), "The same with the search in the body"),
     route(Method::Get, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenants, Takes::Nothing, Gives::Json("TenantsResponse"), "Retrieve every tenant within reach"),
     route(Method::Post, "/api/tenant", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "Create a tenant"),
     route(Method::Post, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "The same with an id of your choice"),

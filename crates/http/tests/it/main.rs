@@ -18,6 +18,7 @@ mod concurrency;
 mod input;
 mod interruption;
 mod key;
+mod metrics;
 mod property;
 mod system;
 mod tenant;

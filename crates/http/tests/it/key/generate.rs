@@ -12,7 +12,7 @@ on_each_database! {
         lengths_can_be_texts, ids_become_serial_numbers, what_a_generated_key_does_not_take_is_ignored;
 }
 
-const CERTIFIED: [&str; 14] = [
+pub(super) const CERTIFIED: [&str; 14] = [
     "algorithm",
     "certificate",
     "certificateInformation",

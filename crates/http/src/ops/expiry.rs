@@ -54,7 +54,8 @@ pub(crate) fn warn(state: &AppState) -> Result<(), ApiError> {
         let days =
             (end.epoch_millis() - now.epoch_millis()).div_euclid(DAY.as_millis().try_into().unwrap_or(1));
         let (key_id, name, kid) = (key.id.to_string(), key.name.as_str(), key.kid.as_str());
-        if end <= now {
+        // The end itself still belongs to the validity (RFC 5280, section 4.1.2.5).
+        if end < now {
             tracing::warn!(key_id, name, kid, "the certificate of a key has ended; the key still signs");
         } else {
             tracing::warn!(key_id, name, kid, days, "the certificate of a key ends soon");

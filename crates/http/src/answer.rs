@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::web::Bytes;
+
 use crate::published::Document;
 
 /// The content of an answer. It may hold the value of an API key, and therefore cannot be printed.
@@ -11,7 +13,7 @@ pub(crate) enum Body {
     /// A JSON document made for this answer.
     Json(String),
     /// A JSON document that many answers share.
-    SharedJson(Arc<str>),
+    SharedJson(Bytes),
     /// Text of another media type.
     Text(&'static str, String),
 }
@@ -39,7 +41,7 @@ impl Answer {
 
     /// A document that caches may keep for so many seconds, and ask for again by its tag.
     pub(crate) fn shared(document: &Document, cache_seconds: u32) -> Self {
-        let body = Body::SharedJson(Arc::clone(&document.text));
+        let body = Body::SharedJson(document.text.clone());
         Self { status: 200, body, cache_seconds, etag: Some(Arc::clone(&document.etag)) }
     }
 
@@ -71,6 +73,15 @@ mod tests {
         assert_eq!(answer.status, expected, "{if_none_match:?}");
         assert_eq!(matches!(answer.body, Body::Empty), expected == 304);
         assert!(answer.etag.is_some() && answer.cache_seconds == 60);
+    }
+
+    #[test]
+    fn answers_share_one_document() {
+        let document = Document::from(json!({"a": "b"}));
+        for _ in 0..2 {
+            let answer = Answer::shared(&document, 60);
+            assert!(matches!(answer.body, Body::SharedJson(text) if text.as_ptr() == document.text.as_ptr()));
+        }
     }
 
     #[test]

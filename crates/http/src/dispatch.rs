@@ -25,6 +25,7 @@ use crate::gate::{Caller, TenantHeader, admit};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
 use crate::routes::{Found, Guard, Operation, ROUTES, Route, Takes, find};
+use crate::shared_body::SharedBody;
 use crate::state::AppState;
 
 /// The largest body that is read, in bytes.
@@ -265,7 +266,7 @@ fn response(
         Body::Empty => response.finish(),
         Body::Json(document) => response.content_type("application/json;charset=UTF-8").body(document),
         Body::SharedJson(document) => {
-            response.content_type("application/json;charset=UTF-8").body(document.to_string())
+            response.content_type("application/json;charset=UTF-8").body(SharedBody(document))
         }
         Body::Text(media_type, text) => response.content_type(media_type).body(text),
     }

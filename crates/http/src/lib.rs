@@ -19,6 +19,7 @@ mod published;
 mod routes;
 mod rsa_stock;
 mod server;
+mod shared_body;
 mod state;
 mod tenant_tokens;
 mod wire;

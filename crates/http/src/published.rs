@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::web::Bytes;
 use claviger_crypto::{public_jwk, text_digest};
 use claviger_domain::Key;
 use serde_json::{Map, Value, json};
@@ -23,9 +24,9 @@ pub(crate) struct Published {
 }
 
 /// A document with its strong entity tag.
-#[derive(Clone)]
 pub(crate) struct Document {
-    pub(crate) text: Arc<str>,
+    /// Shared by all answers.
+    pub(crate) text: Bytes,
     /// With its quotes (RFC 9110, section 8.8.3).
     pub(crate) etag: Arc<str>,
 }
@@ -34,7 +35,7 @@ impl From<Value> for Document {
     fn from(value: Value) -> Self {
         let text = sorted(value).to_string();
         let etag = format!("\"{}\"", text_digest(&text));
-        Self { text: text.into(), etag: etag.into() }
+        Self { text: Bytes::from(text), etag: etag.into() }
     }
 }
 
@@ -124,7 +125,6 @@ mod tests {
                     }
                     Ok(Vec::new())
                 })
-                .map(|published| published.jwks.text.to_string())
                 .unwrap();
             reads
         };
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn tags_follow_the_text() {
         let empty = Published::of(Vec::new()).unwrap();
-        assert_eq!(&*empty.jwks.text, r#"{"keys":[]}"#);
-        assert_eq!(&*empty.public_keys.text, r#"{"publicKeys":{}}"#);
+        assert_eq!(&*empty.jwks.text, br#"{"keys":[]}"#);
+        assert_eq!(&*empty.public_keys.text, br#"{"publicKeys":{}}"#);
         assert_ne!(empty.jwks.etag, empty.public_keys.etag);
         assert!(
             empty.jwks.etag.starts_with('"') && empty.jwks.etag.ends_with('"') && empty.jwks.etag.len() == 45

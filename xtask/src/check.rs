@@ -37,7 +37,7 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
     let clippy = with_features(&["clippy", "--workspace", "--all-targets"], &["--", "-D", "warnings"]);
     let doc = with_features(&["doc", "--workspace", "--no-deps"], &[]);
     vec![
-        ("format", Box::new(|| succeed(&mut cargo(["fmt", "--all", "--check"])))),
+        ("format", Box::new(format)),
         ("tidy", Box::new(tidy::run)),
         ("dependencies", Box::new(|| deps::run(false))),
         ("clippy", Box::new(move || succeed(&mut cargo(&clippy)))),
@@ -46,6 +46,12 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
         ("SQLite alone", Box::new(move || succeed(&mut cargo(alone(openssl, "sqlite"))))),
         ("PostgreSQL alone", Box::new(move || succeed(&mut cargo(alone(openssl, "postgres"))))),
     ]
+}
+
+/// The fuzz targets are a workspace of their own.
+fn format() -> Result<()> {
+    succeed(&mut cargo(["fmt", "--all", "--check"]))?;
+    succeed(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
 /// Storage and what stands on it, built for one database.

@@ -4,6 +4,7 @@ mod check;
 mod codegen;
 mod deps;
 mod features;
+mod fuzz;
 mod migrate;
 mod postgres;
 mod run;
@@ -31,6 +32,9 @@ Usage: cargo xtask <command>
                       (further arguments go to the server)
   migrate check       the tests on the schema, on both databases
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
+  fuzz [target…] [--seconds N] [--parallel]
+                      fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
+                      each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
   help                this text
 
 Environment:
@@ -38,7 +42,7 @@ Environment:
   CLAVIGER_REQUIRE_POSTGRES=1  fail instead of skipping the tests on PostgreSQL
   CLAVIGER_VENDORED=1          compile OpenSSL in even where the system has its headers
 
-Exit codes: 0 done, 1 failed (or cargo's own code), 2 usage.
+Exit codes: 0 done, 1 failed (or cargo's own code; of fuzz: a finding), 2 usage.
 ";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ enum Task {
     MigrateServer(&'static str, Vec<String>),
     MigrateCheck,
     Bench(Vec<String>),
+    Fuzz(fuzz::Request),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +89,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("help" | "--help" | "-h", []) => Some(Task::Help),
         ("test", rest) => Some(Task::Test(extra(rest))),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
+        ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
         ("check", []) => Some(Task::Check),
         ("tidy", []) => Some(Task::Tidy),
@@ -134,6 +140,7 @@ fn perform(task: Task) -> Result<u8> {
             ])
             .args(extra),
         ),
+        Task::Fuzz(request) => fuzz::run(&request),
     }
 }
 
@@ -169,6 +176,7 @@ mod tests {
         check("migrate status", Some(Task::MigrateServer("status", vec![])));
         check("migrate run --config a", Some(Task::MigrateServer("up", strings("--config a"))));
         check("migrate check", Some(Task::MigrateCheck));
+        check("fuzz jwt --seconds 5", fuzz::parse(&["jwt", "--seconds", "5"]).map(Task::Fuzz));
     }
 
     #[test]
@@ -182,6 +190,7 @@ mod tests {
             "migrate",
             "migrate new",
             "migrate new a b",
+            "fuzz everything",
         ] {
             check(text, None);
         }
@@ -189,7 +198,8 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["test", "ci", "check", "tidy", "deps", "codegen", "migrate", "bench", "help"] {
+        for command in ["test", "ci", "check", "tidy", "deps", "codegen", "migrate", "bench", "fuzz", "help"]
+        {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }
     }

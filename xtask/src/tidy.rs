@@ -71,14 +71,14 @@ fn files(root: &Path) -> Result<Vec<String>> {
     Ok(paths)
 }
 
-/// Lists an unpacked archive, which has no git: everything but what builds and servers leave behind.
+/// Lists an unpacked archive, which has no git: everything but what builds, servers and fuzzers leave behind.
 fn walk(root: &Path, directory: &Path, found: &mut Vec<String>) -> Result<()> {
     let entries = std::fs::read_dir(directory).map_err(|error| Failure::file(directory, &error))?;
     for entry in entries {
         let path: PathBuf = entry.map_err(|error| Failure::file(directory, &error))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if path.is_dir() && !path.is_symlink() {
-            if !matches!(&*name, "target" | "claviger-data") {
+            if !matches!(&*name, "target" | "claviger-data" | "artifacts" | "corpus" | "coverage") {
                 walk(root, &path, found)?;
             }
         } else if let Ok(relative) = path.strip_prefix(root) {

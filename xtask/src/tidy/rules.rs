@@ -20,7 +20,7 @@ pub(super) fn check(path: &str, text: &str, connection_type: Option<&str>) -> Ve
         found.extend(layout(text, rust));
         found.extend(machine_paths(text));
     }
-    if rust && ["crates/", "bins/", "xtask/"].iter().any(|start| path.starts_with(start)) {
+    if rust && ["crates/", "bins/", "fuzz/", "xtask/"].iter().any(|start| path.starts_with(start)) {
         found.extend(header(text));
     }
     if rust {
@@ -45,7 +45,7 @@ pub(super) fn check(path: &str, text: &str, connection_type: Option<&str>) -> Ve
 type Found = Vec<(usize, String)>;
 
 fn is_sample(path: &str) -> bool {
-    ["/fixtures/", "/snapshots/", "/vectors/", "/proptest-regressions/"]
+    ["/fixtures/", "/snapshots/", "/vectors/", "/proptest-regressions/", "/corpus-seeds/"]
         .iter()
         .any(|part| path.contains(part))
         || path.ends_with(".snap")
@@ -230,7 +230,8 @@ mod tests {
         found(LIB, "#![doc = include_str!(\"../README.md\")]\n", &[]);
         found(LIB, "#![allow(\n    unused,\n)]\n//! Job.\n", &[]);
         found(LIB, "#![allow(unused)]\nfn a() {}\n//! Late.\n", &[1]);
-        found("fuzz/src/lib.rs", "fn a() {}\n", &[]);
+        found("fuzz/fuzz_targets/a.rs", "#![no_main]\nfn a() {}\n", &[1]);
+        found("examples/lib.rs", "fn a() {}\n", &[]);
     }
 
     #[test]
@@ -243,6 +244,7 @@ mod tests {
         found("a.md", "a", &[1]);
         found("a.md", "a\n\n", &[2]);
         found("crates/crypto/tests/fixtures/broken.pem", "a \n\n", &[]);
+        found("fuzz/corpus-seeds/json/a", "a ", &[]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Certificates: one byte says whether a text (even) or DER (odd) follows. What is imported is kept to the byte and can be
-//! shown; PEM, base64 in one line and base64 in many lines are one and the same.
+//! shown, and is DER; PEM, base64 in one line and base64 in many lines are one and the same.
 #![no_main]
 
 use claviger_crypto::certificate_information;
+use claviger_fuzz::der::has_shortest_lengths;
 use claviger_fuzz::import::{import_fields, import_soundly, keeps_certificate};
 use claviger_fuzz::input::{Fields, mutate};
 use claviger_fuzz::pem::{armour, bare};
@@ -30,6 +31,10 @@ fn fields(certificate: String) -> Fields {
 fn from_der(der: &[u8]) {
     let pem = armour("CERTIFICATE", der);
     let shown = certificate_information(&pem);
+    assert!(
+        shown.is_err() || has_shortest_lengths(der),
+        "not in DER, so that one certificate has many fingerprints"
+    );
     let imported = import_soundly(&fields(pem.clone()));
     let one_line = import_fields(&fields(bare(der)));
     let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();

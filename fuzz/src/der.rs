@@ -56,7 +56,7 @@ enum Content {
 /// Changes one element of what the bytes consist of; `None` when they do not consist of elements. `mutate` changes
 /// the bytes of a content.
 pub fn mutate(bytes: &[u8], numbers: &mut Numbers, mutate: impl FnMut(&mut Vec<u8>)) -> Option<Vec<u8>> {
-    let mut elements = parse(bytes, 0)?;
+    let mut elements = parse(bytes, 0, true)?;
     let mut place = numbers.below(count(&elements));
     change(find(&mut elements, &mut place)?, numbers, mutate);
     let mut written = Vec::with_capacity(bytes.len() + 16);
@@ -64,7 +64,18 @@ pub fn mutate(bytes: &[u8], numbers: &mut Numbers, mutate: impl FnMut(&mut Vec<u
     Some(written)
 }
 
-fn parse(mut bytes: &[u8], depth: u8) -> Option<Vec<Element>> {
+/// Whether these bytes consist of elements whose lengths are definite and in the shortest form, as DER asks. What stands in
+/// strings is not looked at.
+#[must_use]
+pub fn has_shortest_lengths(bytes: &[u8]) -> bool {
+    parse(bytes, 0, false).is_some_and(|elements| {
+        let mut written = Vec::with_capacity(bytes.len());
+        write(&elements, &mut written);
+        written == bytes
+    })
+}
+
+fn parse(mut bytes: &[u8], depth: u8, into_strings: bool) -> Option<Vec<Element>> {
     let mut elements = Vec::new();
     while !bytes.is_empty() {
         let (&[tag, first], rest) = bytes.split_first_chunk()?;
@@ -79,10 +90,11 @@ fn parse(mut bytes: &[u8], depth: u8) -> Option<Vec<Element>> {
         };
         let (content, rest) = rest.split_at_checked(length)?;
         let prefix = usize::from(tag == 0x03);
+        let is_string = tag == 0x04 || (tag == 0x03 && content.first() == Some(&0));
         let may_hold = depth < MAXIMUM_DEPTH
             && content.len() > prefix
-            && (tag & 0x20 != 0 || tag == 0x04 || (tag == 0x03 && content[0] == 0));
-        let inner = if may_hold { parse(&content[prefix..], depth + 1) } else { None };
+            && (tag & 0x20 != 0 || (into_strings && is_string));
+        let inner = if may_hold { parse(&content[prefix..], depth + 1, into_strings) } else { None };
         let content = match inner {
             Some(inner) => Content::Elements(content[..prefix].to_vec(), inner),
             None => Content::Bytes(content.to_vec()),

@@ -8,6 +8,7 @@ use openssl::hash::{MessageDigest, hash};
 use openssl::x509::{X509, X509NameRef};
 
 use crate::error::{backend, malformed};
+use crate::import::der::is_der;
 use crate::{CryptoError, distinguished_name, pem};
 
 /// What the API shows of a certificate.
@@ -73,8 +74,12 @@ impl Certificate {
     /// As [`certificate_information`].
     pub(crate) fn from_pem(text: &str) -> Result<Self, CryptoError> {
         let der = pem::decode(pem::CERTIFICATE, text)?;
+        // OpenSSL reads BER, keeps it within what is signed, and stops where the certificate ends: one certificate could
+        // have many fingerprints.
+        if !is_der(&der) {
+            return Err(CryptoError::Malformed);
+        }
         let x509 = X509::from_der(&der).map_err(malformed)?;
-        // OpenSSL reads BER and stops where the certificate ends: one certificate could have many fingerprints.
         if x509.to_der().map_err(malformed)? != der {
             return Err(CryptoError::Malformed);
         }

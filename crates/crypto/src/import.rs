@@ -7,7 +7,7 @@
 
 mod consistency;
 mod containers;
-mod der;
+pub(crate) mod der;
 mod kind;
 mod problems;
 mod screen;

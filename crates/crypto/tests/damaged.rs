@@ -70,6 +70,30 @@ fn additions_are_refused() {
     }
 }
 
+/// OpenSSL writes these bytes again as it has read them, so that comparing with what it writes does not show it.
+#[test]
+fn ber_within_what_is_signed_is_refused() {
+    for key in keys() {
+        let certificate = der(key.certificate.as_ref().unwrap());
+        // SEQUENCE { SEQUENCE { …, both with two digits of length or the inner one with one.
+        let (outer, inner) = match certificate[..] {
+            [0x30, 0x82, _, _, 0x30, 0x82, high, low, ..] => (4, [high, low]),
+            [0x30, 0x82, _, _, 0x30, 0x81, low, ..] => (4, [0, low]),
+            [0x30, 0x81, _, 0x30, 0x81, low, ..] => (3, [0, low]),
+            _ => panic!("another size of certificate"),
+        };
+        let content = outer + 2 + usize::from(certificate[outer + 1] & 0x7f);
+        let lengthened = [&[0x30, 0x84, 0, 0, inner[0], inner[1]], &certificate[content..]].concat();
+        let length = u16::try_from(lengthened.len()).unwrap().to_be_bytes();
+        let head =
+            if length[0] == 0 { vec![0x30, 0x81, length[1]] } else { [&[0x30, 0x82], &length[..]].concat() };
+        let ber = pem("CERTIFICATE", &[head, lengthened].concat());
+        assert_eq!(certificate_information(&ber), Err(CryptoError::Malformed));
+        let with_ber = Key { certificate: Some(ber), ..key };
+        assert_eq!(public_jwk(&with_ber), Err(CryptoError::Malformed));
+    }
+}
+
 #[test]
 fn huge_input_is_refused_before_it_is_parsed() {
     let key = keys().remove(0);

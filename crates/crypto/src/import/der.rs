@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
 
 /// Whether these bytes are one element in DER: lengths, integers, truth values, identifiers and bit strings in their
 /// only form, strings in one piece. Says nothing about the order of sets and values that are the default.
-pub(super) fn is_der(bytes: &[u8]) -> bool {
+pub(crate) fn is_der(bytes: &[u8]) -> bool {
     let mut reader = Reader(bytes);
     is_element(&mut reader, 0) && reader.is_at_end()
 }

@@ -85,7 +85,7 @@ settings! {
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",
         "How long running requests may take to finish after `SIGTERM` or `SIGINT`.";
     LOCAL_METRICS_ENABLED plain = "`false`", "`true` or `false`",
-        "Whether callers on a loopback address see the full `/api/status` and the metrics without an API key; never when the request passed a proxy.";
+        "Whether callers on a loopback address see the full `/api/status` and the metrics without an API key; never when the request shows that it passed a proxy. Not for machines where a proxy runs: not every one shows itself.";
     RSA_STOCK_KEYS plain = "`8`", "0 to 64",
         "RSA keys of each length that are generated ahead in idle time, so that nobody waits seconds for one. With 0 none are.";
     RSA_STOCK_KIB plain = "`64`", "0 to 1024",

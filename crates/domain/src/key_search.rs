@@ -1,6 +1,6 @@
 //! Searching keys: name patterns, sort orders, and what a search asks for. How a database answers is storage's business.
 
-use crate::{KeyAlgorithm, KeyType, MAXIMUM_NAME_LENGTH};
+use crate::{KeyAlgorithm, KeyType, MAXIMUM_NAME_LENGTH, fold};
 
 /// The size of a page when a search names none (FusionAuth: `numberOfResults`).
 pub const DEFAULT_NUMBER_OF_RESULTS: u64 = 25;
@@ -22,7 +22,7 @@ impl NamePattern {
     /// Reads what a caller searches for. Every text is a pattern.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let folded = text.trim().to_lowercase();
+        let folded = fold(text.trim());
         let anchored = folded.contains('*');
         let mut like = String::with_capacity(folded.len() + 2);
         let (mut length, mut printable) = (0_usize, true);

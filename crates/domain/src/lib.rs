@@ -30,7 +30,7 @@ pub use key_reference::{KEY_PLACES, KeyOwner, KeyPlace, KeyReference, KeyUsage};
 pub use key_search::{
     DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern, UnknownColumn, parse_order_by,
 };
-pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError};
+pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError, fold};
 pub use permission::{
     EndpointPath, EndpointPermissions, InvalidPermission, MAXIMUM_ENDPOINT_LENGTH, Method, MethodSet,
     Permissions,

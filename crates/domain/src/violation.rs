@@ -95,6 +95,8 @@ codes! {
         "The request needs a JSON body.";
     BODY_TOO_LARGE = "tooLarge" Place::Request,
         "The body has more than 1 MiB.";
+    CLAIMS_ISSUER_INVALID = "invalid" Place::Field("claims.iss"),
+        "An API key of a tenant makes tokens of that tenant's issuer only.";
     CLAIMS_TOO_LONG = "tooLong" Place::Field("claims"),
         "The token would have more than 64 KiB.";
     CLAIMS_TENANT_INVALID = "invalid" Place::Field("claims.tid"),
@@ -185,6 +187,8 @@ codes! {
         "The tenant is being deleted.";
     TENANT_ISSUER_INVALID = "invalid" Place::Field("tenant.issuer"),
         "The issuer has 1 to 191 characters, none of them a control character.";
+    TENANT_ISSUER_NOT_AUTHORIZED = "notAuthorized" Place::Field("tenant.issuer"),
+        "An API key of a tenant cannot change the issuer of its tokens.";
     TENANT_KEY_INVALID = "invalid" Place::AnyField,
         "There is no key with this id that can be used here.";
     TENANT_KEY_NOT_AUTHORIZED = "notAuthorized" Place::AnyField,

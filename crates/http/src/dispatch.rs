@@ -37,7 +37,19 @@ const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-overr
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Starts of the names of headers that only a proxy writes; with any of them a peer on loopback is not the caller itself.
-const FORWARDING: [&str; 6] = ["forwarded", "via", "x-client-ip", "x-forwarded", "x-original", "x-real-ip"];
+const FORWARDING: [&str; 11] = [
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-",
+    "x-forwarded",
+    "x-original",
+    "x-real-ip",
+];
 
 /// Answers any request.
 pub(crate) async fn entry(
@@ -114,6 +126,11 @@ async fn respond(
         presented: presented(headers, operation)?,
     };
     if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &input) {
+        return outcome;
+    }
+    let publishes = matches!(operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys);
+    let _turn = if publishes { state.derived.published.turn().await } else { None };
+    if publishes && let Some(outcome) = handle_quickly(state, operation, None, &input) {
         return outcome;
     }
     let state = Arc::clone(state);

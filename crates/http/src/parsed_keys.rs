@@ -14,7 +14,7 @@ use claviger_storage::StoredKey;
 
 use crate::error::ApiError;
 
-/// Keys that are kept parsed: some kilobytes each. Beyond that, one that was not just asked for makes room.
+/// Keys that are kept parsed: some kilobytes each. Beyond that, any one of them makes room.
 const MOST_PARSED: usize = 1024;
 
 /// A key, ready for use.
@@ -40,6 +40,7 @@ pub(crate) struct ParsedKeys {
 #[derive(Default)]
 struct Known {
     ids: HashMap<Kid, KeyId>,
+    kids: HashMap<KeyId, Kid>,
     parsed: HashMap<KeyId, Kept>,
     /// Grows with each change, so that nothing is kept that was read before one.
     changes: u64,
@@ -47,7 +48,8 @@ struct Known {
 
 struct Kept {
     digest: [u8; 32],
-    key: Arc<ParsedKey>,
+    /// `None` of a key that can neither sign nor verify.
+    key: Option<Arc<ParsedKey>>,
     /// Whether the key may have changed since it was read.
     changed: bool,
 }
@@ -57,18 +59,25 @@ impl ParsedKeys {
     pub(crate) fn clear(&self) {
         let mut known = self.write();
         known.ids.clear();
+        known.kids.clear();
         known.parsed.clear();
         known.changes += 1;
     }
 
-    /// A key was made or changed.
-    pub(crate) fn written(&self, id: KeyId, kid: &Kid) {
+    /// A key was made or changed. Answers whether it was known before under the same kid: its material is the same then,
+    /// since that never changes while a key exists.
+    pub(crate) fn written(&self, id: KeyId, kid: &Kid) -> bool {
         let mut known = self.write();
         known.changes += 1;
+        let before = known.kids.insert(id, kid.clone());
+        if let Some(before) = before.as_ref().filter(|before| *before != kid) {
+            known.ids.remove(before);
+        }
         known.ids.insert(kid.clone(), id);
         if let Some(kept) = known.parsed.get_mut(&id) {
             kept.changed = true;
         }
+        before.as_ref() == Some(kid)
     }
 
     /// A key was deleted.
@@ -76,7 +85,9 @@ impl ParsedKeys {
         let mut known = self.write();
         known.changes += 1;
         known.parsed.remove(&id);
-        known.ids.retain(|_, other| *other != id);
+        if let Some(kid) = known.kids.remove(&id) {
+            known.ids.remove(&kid);
+        }
     }
 
     /// The key with this kid.
@@ -84,12 +95,13 @@ impl ParsedKeys {
         self.read().ids.get(&Kid::from(kid.to_owned())).copied()
     }
 
-    /// The key, if it is parsed and known not to have changed.
-    pub(crate) fn at_hand(&self, id: KeyId) -> Option<Arc<ParsedKey>> {
-        self.read().parsed.get(&id).filter(|kept| !kept.changed).map(|kept| Arc::clone(&kept.key))
+    /// The key, if it has been read and is known not to have changed since; `Some(None)` of one that can neither sign nor
+    /// verify.
+    pub(crate) fn at_hand(&self, id: KeyId) -> Option<Option<Arc<ParsedKey>>> {
+        self.read().parsed.get(&id).filter(|kept| !kept.changed).map(|kept| kept.key.clone())
     }
 
-    /// The number of keys that are parsed.
+    /// The number of keys that are kept.
     pub(crate) fn len(&self) -> usize {
         self.read().parsed.len()
     }
@@ -106,24 +118,17 @@ impl ParsedKeys {
         find: impl FnOnce() -> Result<Option<StoredKey>, ApiError>,
     ) -> Result<Option<Arc<ParsedKey>>, ApiError> {
         if let Some(key) = self.at_hand(id) {
-            return Ok(Some(key));
+            return Ok(key);
         }
         // Read before the key is: what changes meanwhile is not kept.
         let changes = self.read().changes;
         let Some(stored) = find()? else { return Ok(None) };
         let digest = digest(&stored);
-        let same = self
-            .read()
-            .parsed
-            .get(&id)
-            .filter(|kept| kept.digest == digest)
-            .map(|kept| Arc::clone(&kept.key));
+        let same =
+            self.read().parsed.get(&id).filter(|kept| kept.digest == digest).map(|kept| kept.key.clone());
         let key = match same {
             Some(key) => key,
-            None => match parse(&stored, sealer)? {
-                Some(key) => Arc::new(key),
-                None => return Ok(None),
-            },
+            None => parse(&stored, sealer)?.map(Arc::new),
         };
         let mut known = self.write();
         if known.changes == changes {
@@ -131,9 +136,9 @@ impl ParsedKeys {
                 let other = known.parsed.keys().next().copied();
                 other.map(|other| known.parsed.remove(&other));
             }
-            known.parsed.insert(id, Kept { digest, key: Arc::clone(&key), changed: false });
+            known.parsed.insert(id, Kept { digest, key: key.clone(), changed: false });
         }
-        Ok(Some(key))
+        Ok(key)
     }
 
     // What these locks protect is valid after each statement: a panic elsewhere leaves it whole.
@@ -173,4 +178,127 @@ fn parse(stored: &StoredKey, sealer: &Sealer) -> Result<Option<ParsedKey>, ApiEr
     };
     let signer = material.as_ref().map(|material| Signer::new(algorithm, material)).transpose()?;
     Ok(Some(ParsedKey { id: key.id, kid: key.kid.clone(), algorithm, signer, verifier }))
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_crypto::{MasterKey, SystemRandom};
+    use claviger_domain::{Instant, Name, Revision};
+
+    use super::*;
+
+    fn stored(id: u128, kid: &str, secret: Option<&[u8]>, sealer: &Sealer) -> StoredKey {
+        let id = KeyId::from_u128(id);
+        let seal = |secret| sealer.seal(SealedItem::KeyMaterial(id), secret, &mut SystemRandom).unwrap();
+        let instant = Instant::from_epoch_millis(0);
+        StoredKey {
+            sealed_material: secret.map(seal),
+            key: Key {
+                id,
+                revision: Revision::FIRST,
+                name: Name::try_from("a key".to_owned()).unwrap(),
+                kid: Kid::from(kid.to_owned()),
+                key_type: KeyType::Hmac,
+                algorithm: Some(KeyAlgorithm::Hs256),
+                length: None,
+                issuer: None,
+                public_key: None,
+                certificate: None,
+                has_private_key: secret.is_some(),
+                shadow: secret.is_none(),
+                expiration_instant: None,
+                insert_instant: instant,
+                last_update_instant: instant,
+            },
+        }
+    }
+
+    fn sealer() -> Sealer {
+        let master = MasterKey::generate(&mut SystemRandom).unwrap();
+        Sealer::create(&master, 1, &mut SystemRandom).unwrap().0
+    }
+
+    fn signature(key: &ParsedKey) -> Vec<u8> {
+        key.signer.as_ref().unwrap().sign(b"text").unwrap()
+    }
+
+    #[test]
+    fn a_key_is_parsed_once_and_read_again_after_a_change() {
+        let (keys, sealer) = (ParsedKeys::default(), sealer());
+        let row = stored(1, "k", Some(b"secret"), &sealer);
+        let id = row.key.id;
+        assert!(!keys.written(id, &row.key.kid) && keys.at_hand(id).is_none());
+        let first = keys.get(id, &sealer, || Ok(Some(row.clone()))).unwrap().unwrap();
+        let second = keys.get(id, &sealer, || panic!("read although it is at hand")).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        // A rename: read again, and the same material is not parsed again.
+        assert!(keys.written(id, &row.key.kid) && keys.at_hand(id).is_none());
+        let third = keys.get(id, &sealer, || Ok(Some(row.clone()))).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first, &third) && keys.len() == 1);
+    }
+
+    #[test]
+    fn another_key_under_the_same_id_or_kid_takes_the_place_of_a_deleted_one() {
+        let (keys, sealer) = (ParsedKeys::default(), sealer());
+        let (old, new) = (stored(1, "k", Some(b"old"), &sealer), stored(1, "k", Some(b"new"), &sealer));
+        let id = old.key.id;
+        keys.written(id, &old.key.kid);
+        let before = signature(&keys.get(id, &sealer, || Ok(Some(old.clone()))).unwrap().unwrap());
+        keys.deleted(id);
+        assert_eq!(keys.id_of("k"), None);
+        assert!(!keys.written(id, &new.key.kid));
+        let after = signature(&keys.get(id, &sealer, || Ok(Some(new))).unwrap().unwrap());
+        assert_ne!(before, after);
+        // The kid goes to another id.
+        keys.deleted(id);
+        let other = stored(2, "k", Some(b"old"), &sealer);
+        keys.written(other.key.id, &other.key.kid);
+        assert_eq!(keys.id_of("k"), Some(other.key.id));
+    }
+
+    #[test]
+    fn a_kid_that_moves_leaves_its_old_name() {
+        let keys = ParsedKeys::default();
+        let (id, kid) = (KeyId::from_u128(1), |kid: &str| Kid::from(kid.to_owned()));
+        assert!(!keys.written(id, &kid("a")));
+        assert!(!keys.written(id, &kid("b")));
+        assert_eq!((keys.id_of("a"), keys.id_of("b")), (None, Some(id)));
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept() {
+        let (keys, sealer) = (ParsedKeys::default(), sealer());
+        let row = stored(1, "k", Some(b"secret"), &sealer);
+        let id = row.key.id;
+        keys.written(id, &row.key.kid);
+        let overtaken = keys.get(id, &sealer, || {
+            keys.deleted(id);
+            Ok(Some(row.clone()))
+        });
+        assert!(overtaken.unwrap().is_some());
+        assert!(keys.at_hand(id).is_none() && keys.len() == 0);
+    }
+
+    #[test]
+    fn a_key_that_does_nothing_is_remembered_as_such() {
+        let (keys, sealer) = (ParsedKeys::default(), sealer());
+        let row = stored(1, "k", None, &sealer);
+        let id = row.key.id;
+        keys.written(id, &row.key.kid);
+        assert!(keys.get(id, &sealer, || Ok(Some(row.clone()))).unwrap().is_none());
+        assert!(matches!(keys.at_hand(id), Some(None)));
+    }
+
+    #[test]
+    fn the_number_of_parsed_keys_is_bounded() {
+        let (keys, sealer) = (ParsedKeys::default(), sealer());
+        for number in 1..=MOST_PARSED as u128 + 5 {
+            let row = stored(number, &number.to_string(), Some(b"secret"), &sealer);
+            keys.written(row.key.id, &row.key.kid);
+            assert!(keys.get(row.key.id, &sealer, || Ok(Some(row.clone()))).unwrap().is_some());
+        }
+        assert_eq!(keys.len(), MOST_PARSED);
+        keys.clear();
+        assert!(keys.len() == 0 && keys.id_of("1").is_none());
+    }
 }

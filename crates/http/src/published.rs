@@ -9,6 +9,7 @@ use actix_web::web::Bytes;
 use claviger_crypto::{public_jwk, text_digest};
 use claviger_domain::Key;
 use serde_json::{Map, Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
 use crate::wire::json::sorted;
@@ -40,41 +41,57 @@ impl From<Value> for Document {
 }
 
 impl Published {
-    /// The documents for these keys, in any order.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when a stored key cannot be read.
-    pub(crate) fn of(mut keys: Vec<Key>) -> Result<Self, ApiError> {
+    /// The documents for these keys, in any order. A key that cannot be read is left out: the others still verify.
+    pub(crate) fn of(mut keys: Vec<Key>) -> Self {
         keys.sort_by_key(|key| (key.insert_instant, key.id));
         let mut jwks = Vec::with_capacity(keys.len());
         let (mut public_keys, mut by_kid) = (Map::new(), HashMap::new());
         for key in keys {
-            let Some(jwk) = public_jwk(&key)? else { continue };
-            jwks.push(jwk);
+            match public_jwk(&key) {
+                Ok(Some(jwk)) => jwks.push(jwk),
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!(key_id = %key.id, %error, "a key is not published: it cannot be read");
+                    continue;
+                }
+            }
             if let Some(pem) = key.public_key {
                 public_keys.insert(key.kid.as_str().to_owned(), Value::from(pem.as_str()));
                 by_kid.insert(key.kid.as_str().to_owned(), pem);
             }
         }
-        Ok(Self {
+        Self {
             jwks: Document::from(json!({"keys": jwks})),
             public_keys: Document::from(json!({"publicKeys": public_keys})),
             by_kid,
-        })
+        }
     }
 }
 
 /// The documents as last made, under the number of key changes seen so far: they cannot be stale.
-#[derive(Default)]
 pub(crate) struct PublishedCache {
     changes: AtomicU64,
     made: Mutex<Option<(u64, Arc<Published>)>>,
+    turn: Semaphore,
+}
+
+impl Default for PublishedCache {
+    fn default() -> Self {
+        Self { changes: AtomicU64::default(), made: Mutex::default(), turn: Semaphore::new(1) }
+    }
 }
 
 impl PublishedCache {
     /// Forgets the documents, because a key changed.
     pub(crate) fn invalidate(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Waits for the turn to make the documents, on the event loop: whoever waits for them holds no thread that others
+    /// need. Look whether they are [at hand](Self::at_hand) once it has come.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turn.acquire().await.ok()
     }
 
     /// The documents, if they are at hand and true.
@@ -88,7 +105,7 @@ impl PublishedCache {
     /// at a time.
     ///
     /// # Errors
-    /// Those of `read`, and as [`Published::of`].
+    /// Those of `read`.
     pub(crate) fn current(
         &self,
         read: impl FnOnce() -> Result<Vec<Key>, ApiError>,
@@ -102,7 +119,7 @@ impl PublishedCache {
         {
             return Ok(Arc::clone(published));
         }
-        let published = Arc::new(Published::of(read()?)?);
+        let published = Arc::new(Published::of(read()?));
         *made = Some((version, Arc::clone(&published)));
         Ok(published)
     }
@@ -148,7 +165,7 @@ mod tests {
 
     #[test]
     fn tags_follow_the_text() {
-        let empty = Published::of(Vec::new()).unwrap();
+        let empty = Published::of(Vec::new());
         assert_eq!(&*empty.jwks.text, br#"{"keys":[]}"#);
         assert_eq!(&*empty.public_keys.text, br#"{"publicKeys":{}}"#);
         assert_ne!(empty.jwks.etag, empty.public_keys.etag);

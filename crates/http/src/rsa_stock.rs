@@ -136,7 +136,10 @@ impl RsaKeys {
     /// A key of this length that nobody else has.
     pub(crate) fn obtain(self: &Arc<Self>, length: RsaLength) -> Result<PrivateMaterial, NoRsaKey> {
         let mut shelves = self.lock();
-        if let Some(key) = shelves.of(length).ready.pop_front() {
+        let shelf = shelves.of(length);
+        // Whoever waits goes first.
+        let ready = if shelf.waiting == 0 { shelf.ready.pop_front() } else { None };
+        if let Some(key) = ready {
             drop(shelves);
             self.changed.notify_all();
             return Ok(PrivateMaterial::from_pkcs8(&key)?);
@@ -148,7 +151,12 @@ impl RsaKeys {
         }
         shelves.of(length).waiting += 1;
         let (mut shelves, outcome) = self.wait(shelves, length);
-        shelves.of(length).waiting -= 1;
+        let shelf = shelves.of(length);
+        shelf.waiting -= 1;
+        if shelf.waiting == 0 {
+            // A failure is for those who waited then, not for whoever comes next.
+            shelf.failed = None;
+        }
         drop(shelves);
         // Whoever waits may have a thread of its own now.
         self.changed.notify_all();
@@ -184,24 +192,23 @@ impl RsaKeys {
         }
     }
 
-    /// Makes one key on a thread of its own.
+    /// Makes one key on a thread of its own. The caller counts it among those that are being made.
     fn make_for_callers(self: &Arc<Self>, length: RsaLength) -> io::Result<()> {
         let keys = Arc::clone(self);
         let make = move || {
-            let made = keys.make(length);
-            let mut shelves = keys.lock();
+            let making = Making { keys, length };
+            let made = making.keys.make(length);
+            let mut shelves = making.keys.lock();
+            let room = making.keys.has_room(&shelves);
             let shelf = shelves.of(length);
-            shelf.making -= 1;
             match made {
                 // Those who waited may have been served from elsewhere meanwhile.
-                Ok(key) if shelf.waiting > 0 || shelf.ready.len() < keys.size.keys => {
+                Ok(key) if shelf.waiting > 0 || (room && shelf.ready.len() < making.keys.size.keys) => {
                     shelf.ready.push_back(key);
                 }
                 Ok(_) => {}
                 Err(error) => shelf.failed = (shelf.waiting > 0).then_some(error),
             }
-            drop(shelves);
-            keys.changed.notify_all();
         };
         thread::Builder::new().name("rsa-key".to_owned()).spawn(make).map(drop)
     }
@@ -228,9 +235,14 @@ impl RsaKeys {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether one more key of any length fits into the memory of the stock.
+    fn has_room(&self, shelves: &Shelves) -> bool {
+        shelves.sum(Shelf::bytes) + LARGEST_KEY <= self.size.bytes
+    }
+
     /// The length of which the stock lacks most.
     fn lacking(&self, shelves: &Shelves) -> Option<RsaLength> {
-        if shelves.sum(Shelf::bytes) + LARGEST_KEY > self.size.bytes {
+        if !self.has_room(shelves) {
             return None;
         }
         shelves
@@ -240,6 +252,19 @@ impl RsaKeys {
             .filter(|(_, ready)| *ready < self.size.keys)
             .min_by_key(|(_, ready)| *ready)
             .map(|(length, _)| length)
+    }
+}
+
+/// One key that is being made for callers; on drop, also after a panic, it is not any more.
+struct Making {
+    keys: Arc<RsaKeys>,
+    length: RsaLength,
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.keys.lock().of(self.length).making -= 1;
+        self.keys.changed.notify_all();
     }
 }
 

@@ -256,7 +256,16 @@ fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
             for tenant in tx.tenants(TenantScope::All)? {
                 derived.apply(&[Change::TenantWritten(tenant)]);
             }
-            tx.for_each_kid(&mut |id, kid| derived.parsed_keys.written(id, &kid))?;
+            let mut tell = |id, kid| {
+                let _new = derived.parsed_keys.written(id, &kid);
+            };
+            match tx.for_each_kid(&mut tell) {
+                // All the others were told.
+                Err(error @ StorageError::Corrupt { .. }) => {
+                    tracing::error!(%error, "a key is left out: its row cannot be read");
+                }
+                told => told?,
+            }
             tx.for_each_api_key(&mut |row| match row {
                 Ok((digest, api_key)) => derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key }),
                 // A row that cannot be read grants nothing; the others still work.

@@ -59,8 +59,10 @@ impl Derived {
             self.keyring.apply(change);
             match change {
                 Change::KeyWritten { id, kid } => {
-                    self.published.invalidate();
-                    self.parsed_keys.written(*id, kid);
+                    // A new name changes nothing of what is published.
+                    if !self.parsed_keys.written(*id, kid) {
+                        self.published.invalidate();
+                    }
                 }
                 Change::KeyDeleted(id) => {
                     self.published.invalidate();

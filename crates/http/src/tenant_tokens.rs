@@ -7,6 +7,7 @@ use claviger_domain::{Tenant, TenantId, TenantJwtConfiguration, TenantState};
 
 /// The part of a tenant that tokens need.
 pub(crate) struct TenantTokens {
+    pub(crate) issuer: String,
     pub(crate) jwt: TenantJwtConfiguration,
     pub(crate) state: TenantState,
 }
@@ -23,7 +24,8 @@ impl AllTenantTokens {
 
     /// A tenant was made or changed.
     pub(crate) fn written(&self, tenant: &Tenant) {
-        let tokens = Arc::new(TenantTokens { jwt: tenant.jwt.clone(), state: tenant.state });
+        let (issuer, jwt) = (tenant.issuer.clone(), tenant.jwt.clone());
+        let tokens = Arc::new(TenantTokens { issuer, jwt, state: tenant.state });
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.id, tokens);
     }
 

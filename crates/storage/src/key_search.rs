@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use claviger_domain::{Key, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern};
+use claviger_domain::{Key, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern, fold};
 use diesel::connection::TransactionManager;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -173,7 +173,7 @@ fn names_to_fold(connection: &mut AnyConnection) -> QueryResult<Vec<(String, Str
         // What cannot be read is reported by whoever reads the key.
         if let Ok((name, folded)) = row
             && names.len() < NAMES_PER_PASS
-            && name.to_lowercase() != folded
+            && fold(&name) != folded
         {
             names.push((name, folded));
         }
@@ -187,7 +187,7 @@ fn fold_batch(connection: &mut AnyConnection, batch: &[(String, String)]) -> Que
     let mut changed = 0;
     for (name, folded) in batch {
         let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq(folded)));
-        changed += diesel::update(row).set(key::name_folded.eq(name.to_lowercase())).execute(connection)?;
+        changed += diesel::update(row).set(key::name_folded.eq(fold(name))).execute(connection)?;
     }
     Transactions::commit_transaction(connection)?;
     Ok(changed)

@@ -1,6 +1,6 @@
 //! Keys that sign and verify tokens: rows, conversions, queries.
 
-use claviger_domain::{Change, Instant, Key, KeyId, Kid, Name, Revision, Sealed};
+use claviger_domain::{Change, Instant, Key, KeyId, KeyType, Kid, Name, Revision, Sealed};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
@@ -109,16 +109,6 @@ impl ReadTransaction<'_> {
         Ok(Some(StoredKey { key: row.try_into()?, sealed_material: sealed_material.map(Sealed::from) }))
     }
 
-    /// The key that tokens name by this kid, without its sealed material.
-    ///
-    /// # Errors
-    /// As [`Self::find_key`].
-    pub fn find_key_by_kid(&mut self, kid: &Kid) -> Result<Option<Key>, StorageError> {
-        let query = key::table.filter(key::kid.eq(kid.as_str())).select(COLUMNS);
-        let row: Option<Row> = self.run(|connection| query.first(connection).optional())?;
-        row.map(Key::try_from).transpose()
-    }
-
     /// Calls `each` with the id and kid of every key, in no order, as the rows come.
     ///
     /// # Errors
@@ -180,12 +170,12 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Gives a key another name. Of the state that is passed, only the name and the instant of the last
+    /// Gives a key another name; the kid of a secret is its name, and goes with it. Of the state that is passed, only the name and the instant of the last
     /// change are taken, and the revision at which the key was read. Returns the key as it is stored now.
     ///
     /// # Errors
     /// [`StorageError::Stale`] when the stored revision is another or the key is gone,
-    /// [`StorageError::Conflict`] in the name, and failures of the database.
+    /// [`StorageError::Conflict`] in name or kid, and failures of the database.
     pub fn rename_key(&mut self, renamed: &Key) -> Result<Key, StorageError> {
         let before = self
             .find_key(renamed.id)?
@@ -194,6 +184,10 @@ impl WriteTransaction<'_> {
         let after = Key {
             revision: before.revision.next(),
             name: renamed.name.clone(),
+            kid: match before.key_type {
+                KeyType::Secret => Kid::from(renamed.name.as_str().to_owned()),
+                KeyType::Ec | KeyType::Hmac | KeyType::Okp | KeyType::Rsa => before.kid.clone(),
+            },
             last_update_instant: renamed.last_update_instant,
             ..before.clone()
         };
@@ -203,6 +197,7 @@ impl WriteTransaction<'_> {
                 .set((
                     key::revision.eq(after.revision.number()),
                     key::name.eq(after.name.as_str()),
+                    key::kid.eq(after.kid.as_str()),
                     key::name_folded.eq(after.name.folded()),
                     key::last_update_instant.eq(after.last_update_instant.epoch_millis()),
                 ))

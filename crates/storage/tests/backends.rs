@@ -93,7 +93,7 @@ suite! {
         special_characters_are_literal
         renamed_keys_are_found_by_their_new_name
         expirations_are_counted_and_listed
-        keys_are_found_by_kid_and_with_their_material;
+        keys_are_found_with_their_material_and_kids_are_told;
     references:
         every_place_keeps_its_key
         all_places_at_once_keep_their_keys

@@ -146,6 +146,10 @@ pub(crate) fn update(
         };
         let fields = complete(tx, fields.clone(), defaults.as_ref())?;
         if confined {
+            // Whose tokens they are is told by issuer and key: neither is for the tenant alone to choose.
+            if fields.issuer != stored.issuer {
+                return Err(TxError::Abort((&codes::TENANT_ISSUER_NOT_AUTHORIZED).into()));
+            }
             require_known_keys(&stored.jwt, &fields.jwt).map_err(TxError::Abort)?;
         }
         let changed = Tenant {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use claviger_crypto::{CryptoError, TokenFault, TokenHeader, UnverifiedToken, sign_token};
-use claviger_domain::{KeyId, TenantId, TenantState, codes};
+use claviger_domain::{KeyId, TenantId, TenantState, Violations, codes};
 use serde_json::{Map, Value};
 
 use super::id_bytes;
@@ -74,16 +74,22 @@ pub(crate) fn vend_quickly(
         Ok(key_id) => key_id,
         Err(error) => return Some(Err(error)),
     };
-    let key = state.derived.parsed_keys.at_hand(key_id)?;
+    let Some(key) = state.derived.parsed_keys.at_hand(key_id)? else {
+        return Some(Err((&codes::KEY_ID_NOT_SIGNING).into()));
+    };
     let quick = key.signer.as_ref().is_none_or(|signer| !signer.is_slow());
     quick.then(|| sign(state, caller, command, &key))
 }
 
-/// Vends a token.
+/// Vends a token. Work may have waited for a thread: what counts is what the caller may do now.
 pub(crate) fn vend(state: &AppState, caller: &Caller, command: &VendToken) -> Result<String, ApiError> {
     let key_id = key_to_sign(state, caller, command)?;
     let key = parsed_key(state, key_id)?.ok_or(&codes::KEY_ID_NOT_SIGNING)?;
-    sign(state, caller, command, &key)
+    let caller = caller.refreshed(state)?;
+    if key_to_sign(state, &caller, command)? != key_id {
+        return Err(ApiError::Conflict);
+    }
+    sign(state, &caller, command, &key)
 }
 
 /// The tenant whose key and lifetime are the defaults.
@@ -110,6 +116,19 @@ fn key_to_sign(state: &AppState, caller: &Caller, command: &VendToken) -> Result
     }
 }
 
+/// Refuses claims that make a token look like another tenant's.
+fn require_own(claims: &Map<String, Value>, tid: &str, issuer: &str) -> Result<(), ApiError> {
+    let mut violations = Violations::none();
+    for (name, own, code) in
+        [("tid", tid, &codes::CLAIMS_TENANT_INVALID), ("iss", issuer, &codes::CLAIMS_ISSUER_INVALID)]
+    {
+        if claims.get(name).is_some_and(|given| given.as_str() != Some(own)) {
+            violations.add(code);
+        }
+    }
+    violations.into_result(()).map_err(ApiError::from)
+}
+
 fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, ApiError> {
     let find = || Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.find_key_with_material(id)?))?);
     state.derived.parsed_keys.get(id, &state.sealer, find)
@@ -118,20 +137,12 @@ fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, Api
 fn sign(state: &AppState, caller: &Caller, command: &VendToken, key: &ParsedKey) -> Result<String, ApiError> {
     let signer = key.signer.as_ref().ok_or(&codes::KEY_ID_NOT_SIGNING)?;
     let tenant_id = tenant_of(state, caller);
-    if caller.is_confined()
-        && command.claims.get("tid").is_some_and(|tid| tid.as_str() != Some(tenant_id.to_string().as_str()))
-    {
-        return Err((&codes::CLAIMS_TENANT_INVALID).into());
+    let tenant = state.derived.tenants.find(tenant_id).ok_or(ApiError::NotFound)?;
+    let tid = tenant_id.to_string();
+    if caller.is_confined() {
+        require_own(&command.claims, &tid, &tenant.issuer)?;
     }
-    let lifetime = match command.time_to_live_in_seconds {
-        Some(lifetime) => lifetime,
-        None => state
-            .derived
-            .tenants
-            .find(tenant_id)
-            .map(|tenant| tenant.jwt.time_to_live_in_seconds)
-            .ok_or(ApiError::NotFound)?,
-    };
+    let lifetime = command.time_to_live_in_seconds.unwrap_or(tenant.jwt.time_to_live_in_seconds);
     let now = state.now().epoch_seconds();
     // In the order of FusionAuth's tokens.
     let mut claims = Map::with_capacity(command.claims.len() + 3);
@@ -141,6 +152,10 @@ fn sign(state: &AppState, caller: &Caller, command: &VendToken, key: &ParsedKey)
         if !RESERVED_CLAIMS.contains(&name.as_str()) {
             claims.insert(name.clone(), value.clone());
         }
+    }
+    if caller.is_confined() {
+        // Tenants can share a key: their tokens must be told apart.
+        claims.insert("tid".to_owned(), Value::from(tid));
     }
     if !claims.contains_key("jti") {
         let jti = KeyId::from_random_bytes(id_bytes(&mut state.random())?);
@@ -165,7 +180,9 @@ pub(crate) fn validate_quickly(state: &AppState, command: &ValidateToken) -> Opt
     let Some(key_id) = token.kid().and_then(|kid| state.derived.parsed_keys.id_of(kid)) else {
         return Some(Err(InvalidToken::UnknownKey));
     };
-    let key = state.derived.parsed_keys.at_hand(key_id)?;
+    let Some(key) = state.derived.parsed_keys.at_hand(key_id)? else {
+        return Some(Err(InvalidToken::UnknownKey));
+    };
     (!key.verifier.is_slow()).then(|| check(state, command, &token, &key))
 }
 
@@ -196,9 +213,13 @@ fn check(
     let tenant = state.derived.tenants.find(tenant_id);
     let tenant =
         tenant.filter(|tenant| tenant.state == TenantState::Active).ok_or(InvalidToken::OtherTenant)?;
-    // Whoever holds the private half of a key that we only verify with makes tokens that are none of ours: they count
-    // where a tenant says so.
-    if key.signer.is_none() && !tenant.jwt.access_token_verification_key_ids.contains(&key.id) {
+    let jwt = &tenant.jwt;
+    let named = jwt.access_token_key_id == Some(key.id)
+        || jwt.id_token_key_id == Some(key.id)
+        || jwt.access_token_verification_key_ids.contains(&key.id);
+    // A tenant's tokens are made with its keys. Where no tenant is asked for, any key will do that is ours; but whoever
+    // holds the private half of a key that we only verify with makes tokens that count where a tenant says so.
+    if !named && (command.tenant_id.is_some() || key.signer.is_none()) {
         return Err(InvalidToken::UnknownKey);
     }
     let claims = token.verify(&key.verifier, state.now()).map_err(InvalidToken::Fault)?;

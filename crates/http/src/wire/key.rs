@@ -122,7 +122,7 @@ impl From<Vec<DescribedKey>> for KeysResponse {
     }
 }
 
-/// Every member of the type `Key`, but those that a request reads.
+/// Every member of the type `Key`. Those that a request reads are taken out before.
 pub(super) const MEMBERS: [&str; 16] = [
     "algorithm",
     "certificate",

@@ -249,10 +249,17 @@ fn a_tenants_own_api_key_may_keep_remove_and_swap(server: &Server) {
     // The id token's key is gone now.
     tenant.put(&client, json!({ID: id})).refused(&[&not_authorized(ID)]);
     put(json!({ACCESS: access, ID: access, VERIFY_ACCESS: [], VERIFY_ID: []}));
+    // Whose tokens they are is told by the issuer as well.
+    let moved = json!({"tenant": {"name": tenant.name, "issuer": "other.example"}});
+    client.put(&tenant.path(), &moved).refused(&["tenant.issuer [notAuthorized]tenant.issuer"]);
+    let moved = server.as_key_manager().put(&tenant.path(), &moved).ok();
     // The rest of the tenant is its own to change.
-    let answer =
-        client.put(&tenant.path(), &json!({"tenant": {"name": tenant.name, "issuer": "own.example"}})).ok();
-    assert_eq!(answer["tenant"]["issuer"], json!("own.example"));
+    let body = json!({"tenant": {"name": tenant.name, "issuer": "other.example", "data": {"a": 1}}});
+    let answer = client.put(&tenant.path(), &body).ok();
+    assert_eq!(
+        (&answer["tenant"]["issuer"], &answer["tenant"]["data"]),
+        (&moved["tenant"]["issuer"], &json!({"a": 1}))
+    );
 }
 
 fn keys_that_are_left_out_stay(server: &Server) {

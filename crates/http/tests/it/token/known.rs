@@ -11,6 +11,7 @@ pub(super) const NOW: i64 = START / 1000;
 
 /// An HMAC key whose secret is known here.
 pub(super) struct Known {
+    pub(super) id: String,
     pub(super) kid: String,
     pub(super) secret: String,
 }
@@ -19,7 +20,7 @@ impl Known {
     pub(super) fn new(server: &Server) -> Self {
         let secret = unique("a secret that both sides know");
         let key = import_secret(server, "HS256", &secret);
-        Self { kid: text(&key, "kid").to_owned(), secret }
+        Self { id: text(&key, "id").to_owned(), kid: text(&key, "kid").to_owned(), secret }
     }
 
     /// A token with this header and payload, rightly signed.

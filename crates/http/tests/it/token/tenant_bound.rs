@@ -6,7 +6,7 @@ use super::{accepted, claims, configure, generate, part, present, text, vend_as}
 use crate::support::{Client, Server};
 
 on_each_database! {
-    shared: a_bound_key_uses_the_keys_of_its_tenant, a_bound_key_names_its_own_tenant, a_global_key_is_free,
+    shared: a_bound_key_uses_the_keys_of_its_tenant, a_bound_key_names_its_own_tenant, a_global_key_is_free, tenants_that_share_a_key_cannot_speak_for_each_other,
         a_key_that_its_tenant_no_longer_names_is_out_of_reach;
 }
 
@@ -76,6 +76,26 @@ fn a_bound_key_names_its_own_tenant(server: &Server) {
     }
     // Only the claim that verifiers read.
     vend_as(&own.client, &json!({"claims": {"TID": other, "nested": {"tid": other}}}));
+}
+
+fn tenants_that_share_a_key_cannot_speak_for_each_other(server: &Server) {
+    // Both have the key of the default tenant.
+    let (one, other) = (server.tenant(), server.tenant());
+    let client = server.with_key(&server.api_key(json!({"tenantId": one})).value);
+    let token = vend_as(&client, &json!({"claims": {"sub": "admin of the other"}}));
+    assert_eq!(claims(&token)["tid"], json!(one));
+    let under = |tenant: &str| present(&server.anonymous().in_tenant(tenant), &format!("Bearer {token}"));
+    accepted(&under(&one));
+    under(&other).denied();
+    under(&server.default_tenant()).denied();
+    // The issuer is the own one or none.
+    let issuer = server.as_key_manager().get(&format!("/api/tenant/{one}")).ok()["tenant"]["issuer"].clone();
+    let token = vend_as(&client, &json!({"claims": {"iss": issuer}}));
+    assert_eq!(claims(&token)["iss"], issuer);
+    for iss in [json!("other.example"), json!(null), json!([issuer]), json!("")] {
+        let body = json!({"claims": {"iss": iss}});
+        client.post("/api/jwt/vend", &body).refused(&["claims.iss [invalid]claims.iss"]);
+    }
 }
 
 fn a_global_key_is_free(server: &Server) {

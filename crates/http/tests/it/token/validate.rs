@@ -4,7 +4,7 @@ use claviger_domain::KeyAlgorithm;
 use serde_json::json;
 
 use super::known::{Known, NOW, good, refused};
-use super::{accepted, encode, forge, generate, part, present, validate, vend};
+use super::{accepted, configure, encode, forge, generate, part, present, validate, vend};
 use crate::support::server::START;
 use crate::support::{Reply, Server, uuid};
 
@@ -142,6 +142,10 @@ fn payloads_are_strict(server: &Server) {
 fn tenants_are_compared(server: &Server) {
     let (own, other, key) = (server.tenant(), server.tenant(), Known::new(server));
     let token = |tid: &str| key.token(&format!(r#"{{"exp":{},"tid":{tid}}}"#, NOW + 60));
+    for tenant in [&own, &other] {
+        let listed = json!({"accessTokenVerificationKeyIds": [key.id], "timeToLiveInSeconds": 60});
+        configure(server, tenant, listed);
+    }
     let plain = key.token(&good());
     let mine = token(&format!("\"{own}\""));
     let ask = |tenant: &str, token: &str| {
@@ -150,8 +154,10 @@ fn tenants_are_compared(server: &Server) {
     accepted(&validate(server, &mine));
     accepted(&ask(&own, &mine));
     accepted(&ask(&own.to_uppercase(), &mine));
-    // Tokens that name no tenant are everybody's.
+    // Tokens that name no tenant are those of every tenant that names their key.
     accepted(&ask(&own, &plain));
+    accepted(&ask(&other, &plain));
+    ask(&server.default_tenant(), &plain).denied();
     ask(&other, &mine).denied();
     ask(&server.default_tenant(), &mine).denied();
     for tid in ["null", "1", "\"\"", "\"x\"", &format!("[\"{own}\"]"), &format!("\"{}\"", own.to_uppercase())]

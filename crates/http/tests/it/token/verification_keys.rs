@@ -14,7 +14,7 @@ use crate::support::{Reply, Server, unique, uuid};
 
 on_each_database! {
     shared: keys_that_only_verify_count_where_they_are_listed, lists_of_id_tokens_do_not_count,
-        own_keys_count_for_every_tenant, keys_are_rotated, a_deleted_key_is_dead_at_once,
+        own_keys_count_for_the_tenants_that_name_them, keys_are_rotated, a_deleted_key_is_dead_at_once,
         a_key_that_comes_back_is_another, a_kid_can_move_to_another_key, a_renamed_key_goes_on;
     own: the_default_tenant_has_a_list_too;
 }
@@ -88,7 +88,7 @@ fn lists_of_id_tokens_do_not_count(server: &Server) {
     ask(server, &tenant, &token_of_others(text(&key, "kid"))).denied();
 }
 
-fn own_keys_count_for_every_tenant(server: &Server) {
+fn own_keys_count_for_the_tenants_that_name_them(server: &Server) {
     let pair = import(
         server,
         json!({"type": "EC", "algorithm": "ES256", "privateKey": PRIVATE, "publicKey": PUBLIC,
@@ -96,7 +96,16 @@ fn own_keys_count_for_every_tenant(server: &Server) {
     );
     let token = token_of_others(text(&pair, "kid"));
     accepted(&validate(server, &token));
-    accepted(&ask(server, &server.tenant(), &token));
+    let tenant = server.tenant();
+    ask(server, &tenant, &token).denied();
+    for member in ["accessTokenKeyId", "idTokenKeyId"] {
+        let tenant = server.tenant();
+        configure(server, &tenant, json!({member: pair["id"], "timeToLiveInSeconds": 60}));
+        accepted(&ask(server, &tenant, &token));
+    }
+    let listed = json!({"accessTokenVerificationKeyIds": [pair["id"]], "timeToLiveInSeconds": 60});
+    configure(server, &tenant, listed);
+    accepted(&ask(server, &tenant, &token));
 }
 
 fn keys_are_rotated(server: &Server) {

@@ -35,6 +35,8 @@ fn a_server_leaves_no_secret_behind(place: &Place) {
     make_control(&mut manager, &mut evidence);
     make_api_keys(&server, &mut manager, &mut evidence);
     make_keys(&mut manager, &mut evidence);
+    import_keys(&mut manager, &mut evidence);
+    pass_tokens_around(&server, &mut manager, &mut evidence);
     present_wrong_credentials(&server, &mut evidence);
     ask_around(&server, &mut manager, &mut evidence);
     let mut numbers = Numbers::fresh();
@@ -148,6 +150,69 @@ fn make_keys(manager: &mut Connection, evidence: &mut Evidence) {
         assert_eq!(reply.status, 400);
         evidence.reply(&format!("the refusal of a second key {algorithm}"), &reply);
     }
+}
+
+/// Imports what is secret, rightly and wrongly. What is kept of it is found again in the database, sealed.
+fn import_keys(manager: &mut Connection, evidence: &mut Evidence) {
+    let mut numbers = Numbers::fresh();
+    let (hmac, plain, lost) = (numbers.text(), numbers.text(), numbers.text());
+    let pem = include_str!("../../../../crates/crypto/tests/fixtures/ec-p256.pkcs8.pem");
+    // Its first half is alike in all such keys.
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    evidence.secret("an imported private key", &body[60..120]);
+    for (name, secret) in
+        [("an imported HMAC secret", &hmac), ("an imported secret", &plain), ("a refused secret", &lost)]
+    {
+        evidence.secret(name, secret);
+    }
+    for (name, key, status) in [
+        ("an HMAC secret", json!({"type": "HMAC", "algorithm": "HS512", "secret": hmac}), 200),
+        ("a secret", json!({"type": "Secret", "secret": plain}), 200),
+        ("a private key", json!({"privateKey": pem}), 200),
+        ("a secret of another type", json!({"type": "RSA", "secret": lost}), 400),
+        ("a private key in another place", json!({"publicKey": pem}), 400),
+        ("a private key cut off", json!({"privateKey": &pem[..pem.len() / 2]}), 400),
+        ("a secret as an algorithm", json!({"type": "HMAC", "algorithm": lost, "secret": lost}), 400),
+    ] {
+        let mut body = json!({"key": key});
+        body["key"]["name"] = json!(format!("imported: {name}"));
+        let reply = manager.call("POST", "/api/key/import", Some(&body));
+        assert_eq!(reply.status, status, "{name}: {}", reply.text());
+        evidence.reply(&format!("the answer to an import of {name}"), &reply);
+    }
+    for path in ["/api/key/search?name=imported", "/api/key"] {
+        let reply = manager.call("GET", path, None);
+        reply.ok();
+        evidence.reply(&format!("the answer to {path}"), &reply);
+    }
+}
+
+/// Vends a token, and presents it rightly and wrongly. Whoever holds a token can use it: its signature is secret.
+fn pass_tokens_around(server: &Server, manager: &mut Connection, evidence: &mut Evidence) {
+    let reply = manager.call("POST", "/api/jwt/vend", Some(&json!({"claims": {"sub": "somebody"}})));
+    let token = reply.ok()["token"].as_str().unwrap().to_owned();
+    let signature = token.rsplit('.').next().unwrap();
+    evidence.secret("the signature of a token", signature);
+    evidence.reply_showing("the answer that vends a token", "the signature of a token", &reply);
+    let changed = token.replacen("eyJ", "eyK", 1);
+    for (headers, status) in [
+        (format!("Authorization: Bearer {token}\r\n"), 200),
+        (format!("Authorization: JWT {token}\r\n"), 200),
+        (format!("Cookie: access_token={token}\r\n"), 200),
+        (format!("Authorization: Bearer {changed}\r\n"), 401),
+        (format!("Authorization: {token}\r\n"), 401),
+    ] {
+        for path in ["/api/jwt/validate", "/api/prometheus/metrics", "/api/key"] {
+            let mut connection = Connection::anonymous(server.address).unwrap();
+            connection.send_raw("GET", path, &headers, b"").unwrap();
+            let reply = connection.receive().unwrap();
+            assert_eq!(reply.status, if path.ends_with("validate") { status } else { 401 }, "{path}");
+            evidence.reply(&format!("the answer to a token at {path} in {}", headers.len()), &reply);
+        }
+    }
+    let reply = manager.call("GET", "/api/prometheus/metrics", None);
+    assert_eq!(reply.status, 200);
+    evidence.reply("the metrics", &reply);
 }
 
 fn present_wrong_credentials(server: &Server, evidence: &mut Evidence) {

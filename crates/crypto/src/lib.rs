@@ -42,3 +42,10 @@ pub use random::{RandomSource, SystemRandom, random_array};
 pub use seal::{MAXIMUM_PLAIN_LENGTH, SealedItem, Sealer};
 pub use sign::{Signer, Verifier};
 pub use token::{MAXIMUM_TOKEN_LENGTH, TokenFault, TokenHeader, UnverifiedToken, sign_token};
+
+/// Takes OpenSSL into service for the whole process. To be called before anything else uses OpenSSL, such as the client of a
+/// database: whoever is first decides whether OpenSSL tidies up when the process ends, and must not while a thread that
+/// nobody waits for is generating a key. It does not after this.
+pub fn initialize() {
+    openssl::init();
+}

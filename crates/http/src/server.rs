@@ -87,6 +87,7 @@ pub enum Stop {
 /// # Errors
 /// When it cannot start; nothing is listened on then.
 pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -> Result<(), ServerError> {
+    claviger_crypto::initialize();
     let (state, first_api_key) = open(&options)?;
     if let Err(error) = expiry::warn(&state) {
         tracing::warn!(%error, "keys near expiry cannot be looked for");

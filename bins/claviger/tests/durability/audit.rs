@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use claviger_crypto::SealedItem;
-use claviger_domain::{KeyId, TenantScope};
-use claviger_storage::{Action, ChangeRow, Entity, Store};
+use claviger_crypto::{SealedItem, Sealer};
+use claviger_domain::TenantScope;
+use claviger_storage::{Action, ChangeRow, Entity, ReadTransaction, StorageError};
 use serde_json::Value;
 
 use crate::common::Installation;
@@ -24,54 +24,57 @@ pub(crate) struct Audited {
 /// Compares all objects of a database with all rows of its `change` table, and opens every sealed secret.
 pub(crate) fn audit(installation: &Installation<'_>) -> Audited {
     let store = installation.open_store();
-    let objects = objects(&store);
-    let mut stories: BTreeMap<Name, Vec<ChangeRow>> = BTreeMap::new();
-    let mut after = 0;
-    let mut rows = 0;
-    loop {
-        let page = store.read::<_, ()>(|tx| Ok(tx.changes(after, PAGE)?)).unwrap();
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        rows += page.len();
-        for row in page {
-            stories.entry((row.entity.as_str(), row.entity_id.clone())).or_default().push(row);
-        }
-    }
+    let sealer = installation.sealer(&store);
+    // In one snapshot: the last write of a server that was killed may take place while this is read.
+    let (objects, stories) = store
+        .read::<_, ()>(|tx| {
+            open_secrets(tx, &sealer)?;
+            Ok((objects(tx)?, stories(tx)?))
+        })
+        .unwrap();
+    let rows = stories.values().map(Vec::len).sum();
     for (name, story) in &stories {
         check_story(name, story, objects.get(name).copied());
     }
     for name in objects.keys() {
         assert!(stories.contains_key(name), "no change row for {name:?}");
     }
-    open_secrets(installation, &store);
     Audited { objects, rows }
 }
 
-fn objects(store: &Store) -> BTreeMap<Name, i64> {
+fn stories(tx: &mut ReadTransaction<'_>) -> Result<BTreeMap<Name, Vec<ChangeRow>>, StorageError> {
+    let mut stories: BTreeMap<Name, Vec<ChangeRow>> = BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let page = tx.changes(after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(stories) };
+        after = last.id;
+        for row in page {
+            stories.entry((row.entity.as_str(), row.entity_id.clone())).or_default().push(row);
+        }
+    }
+}
+
+fn objects(tx: &mut ReadTransaction<'_>) -> Result<BTreeMap<Name, i64>, StorageError> {
     let mut objects = BTreeMap::new();
     let mut add = |entity: Entity, id: String, revision: i64| {
         assert_eq!(objects.insert((entity.as_str(), id), revision), None);
     };
-    store
-        .read::<_, ()>(|tx| {
-            tx.for_each_api_key(&mut |row| {
-                let (_, api_key) = row.unwrap();
-                add(Entity::ApiKey, api_key.id.to_string(), api_key.revision.number());
-            })?;
-            for tenant in tx.tenants(TenantScope::All)? {
-                add(Entity::Tenant, tenant.id.to_string(), tenant.revision.number());
-            }
-            for key in tx.keys()? {
-                add(Entity::Key, key.id.to_string(), key.revision.number());
-            }
-            for (version, _) in tx.data_keys()? {
-                add(Entity::DataKey, version.to_string(), 1);
-            }
-            add(Entity::Instance, tx.find_instance()?.unwrap().id, 1);
-            Ok(())
-        })
-        .unwrap();
-    objects
+    tx.for_each_api_key(&mut |row| {
+        let (_, api_key) = row.unwrap();
+        add(Entity::ApiKey, api_key.id.to_string(), api_key.revision.number());
+    })?;
+    for tenant in tx.tenants(TenantScope::All)? {
+        add(Entity::Tenant, tenant.id.to_string(), tenant.revision.number());
+    }
+    for key in tx.keys()? {
+        add(Entity::Key, key.id.to_string(), key.revision.number());
+    }
+    for (version, _) in tx.data_keys()? {
+        add(Entity::DataKey, version.to_string(), 1);
+    }
+    add(Entity::Instance, tx.find_instance()?.unwrap().id, 1);
+    Ok(objects)
 }
 
 /// One creation, then changes that each start where the last one ended, then perhaps one deletion.
@@ -106,25 +109,19 @@ fn check_story(name: &Name, story: &[ChangeRow], revision: Option<i64>) {
 }
 
 /// Every secret that is stored is whole: it is authenticated, so opening it is proof enough.
-fn open_secrets(installation: &Installation<'_>, store: &Store) {
-    let sealer = installation.sealer(store);
-    let (keys, api_keys) = store
-        .read::<_, ()>(|tx| {
-            let mut api_keys = Vec::new();
-            tx.for_each_api_key(&mut |row| api_keys.push(row.unwrap().1.id))?;
-            Ok((tx.keys()?, api_keys))
-        })
-        .unwrap();
-    for key in keys.into_iter().filter(|key| key.has_private_key) {
-        let material = |id: KeyId| store.read::<_, ()>(|tx| Ok(tx.find_sealed_material(id)?)).unwrap();
-        let sealed = material(key.id).unwrap();
+fn open_secrets(tx: &mut ReadTransaction<'_>, sealer: &Sealer) -> Result<(), StorageError> {
+    let mut api_keys = Vec::new();
+    tx.for_each_api_key(&mut |row| api_keys.push(row.unwrap().1.id))?;
+    for key in tx.keys()?.into_iter().filter(|key| key.has_private_key) {
+        let sealed = tx.find_sealed_material(key.id)?.unwrap();
         assert!(!sealer.unseal(SealedItem::KeyMaterial(key.id), &sealed).unwrap().expose().is_empty());
     }
     for id in api_keys {
-        let stored = store.read::<_, ()>(|tx| Ok(tx.find_api_key(id, TenantScope::All)?)).unwrap().unwrap();
+        let stored = tx.find_api_key(id, TenantScope::All)?.unwrap();
         assert_eq!(stored.sealed_value.is_some(), stored.api_key.retrievable, "{id}");
         if let Some(sealed) = &stored.sealed_value {
             assert!(!sealer.unseal(SealedItem::ApiKeyValue(id), sealed).unwrap().expose().is_empty());
         }
     }
+    Ok(())
 }

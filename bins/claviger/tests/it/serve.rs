@@ -2,6 +2,10 @@
 
 use std::io::Write;
 
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::x509::{X509, X509Name};
 use serde_json::json;
 
 use crate::http::{Stream, answer, connect, get, head, request};
@@ -13,6 +17,7 @@ on_both! {
     the_grace_time_ends,
     a_signal_is_heeded_from_the_first_moment,
     a_second_server_is_refused,
+    keys_near_the_end_of_their_certificate_are_named,
     the_bootstrap_key_is_for_instances_without_keys,
     a_wrong_master_key_is_refused,
     pending_migrations_stop_a_start_without_migrations,
@@ -99,6 +104,59 @@ fn a_signal_is_heeded_from_the_first_moment(place: &Place) {
         server.signal(signal);
         server.wait().expect(0).logged("stopped");
     }
+}
+
+fn keys_near_the_end_of_their_certificate_are_named(place: &Place) {
+    let (_, key) = place.start().stop_first();
+    let server = place.start();
+    for (name, days) in [("ended", None), ("soon", Some(5)), ("later", Some(80)), ("much later", Some(200))] {
+        let body =
+            json!({"key": {"name": name, "kid": format!("kid of {name}"), "certificate": certificate(days)}});
+        let (status, answered) =
+            request(&server.address, "POST", "/api/key/import", Some(&key), &body.to_string());
+        assert_eq!(status, 200, "{answered}");
+    }
+    server.stop().expect(0);
+
+    let stopped = place.start().stop().expect(0);
+    let ended = stopped.logged("the certificate of a key has ended; the key still signs");
+    assert_eq!(
+        (&ended["level"], &ended["name"], &ended["kid"]),
+        (&json!("WARN"), &json!("ended"), &json!("kid of ended"))
+    );
+    let log = stopped.log();
+    let soon: Vec<_> = log
+        .iter()
+        .filter(|line| line["message"] == "the certificate of a key ends soon")
+        .map(|line| (line["name"].as_str().unwrap(), line["days"].as_i64().unwrap()))
+        .collect();
+    // Whole days that are left: the certificates were made a moment ago.
+    assert_eq!(soon, [("soon", 4), ("later", 79)]);
+    let all = stopped.logged("keys are near the end of their certificate");
+    let counts =
+        ["ended", "within_7_days", "within_30_days", "within_90_days"].map(|count| all[count].as_i64());
+    assert_eq!(counts, [Some(1), Some(1), Some(0), Some(1)]);
+}
+
+/// A certificate that ends so many days from now; without them it ended long ago.
+fn certificate(days: Option<u32>) -> String {
+    let pair = PKey::generate_ed25519().unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "test").unwrap();
+    let name = name.build();
+    let end = match days {
+        Some(days) => Asn1Time::days_from_now(days),
+        None => Asn1Time::from_unix(1_700_000_000),
+    };
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(1_600_000_000).unwrap()).unwrap();
+    builder.set_not_after(&end.unwrap()).unwrap();
+    builder.set_pubkey(&pair).unwrap();
+    builder.sign(&pair, MessageDigest::null()).unwrap();
+    String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
 }
 
 fn a_second_server_is_refused(place: &Place) {

@@ -130,9 +130,14 @@ fn tenants_do_not_reach_them(server: &Server) {
     }
 }
 
-const FORWARDING: [&str; 13] = [
+const FORWARDING: [&str; 18] = [
     "Forwarded",
     "Via",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "True-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Envoy-External-Address",
     "X-Client-IP",
     "X-Forwarded",
     "X-Forwarded-By",

@@ -59,8 +59,11 @@ impl CompiledPermissions {
 impl From<&Permissions> for CompiledPermissions {
     /// Compiles. An endpoint without methods grants nothing and leaves no trace.
     fn from(permissions: &Permissions) -> Self {
-        let Permissions::Only(endpoints) = permissions else {
-            return Self(Rules::All);
+        let none = claviger_domain::EndpointPermissions::default();
+        let endpoints = match permissions {
+            Permissions::All => return Self(Rules::All),
+            Permissions::Only(endpoints) => endpoints,
+            Permissions::Roles(_) => &none,
         };
         let mut known = [MethodSet::EMPTY; COUNT];
         let mut foreign = Vec::new();

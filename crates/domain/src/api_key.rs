@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{ApiKeyId, Instant, Name, Permissions, Revision, TenantId};
+use crate::{ApiKeyId, FusionId, Instant, IpAccessControlListId, Name, Permissions, Revision, TenantId};
 
 /// An API key without its value (FusionAuth: API Keys).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,13 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// Grows with each change.
     pub revision: Revision,
-    /// Unique among API keys; required when the value is not retrievable.
+    /// The id in Fusion's dialect, if the key was made there. It never changes.
+    pub fusion_id: Option<FusionId>,
+    /// Required when the value is not retrievable.
     pub name: Option<Name>,
+    /// Whether other keys may have the same name: so it is with names that were given in Fusion's dialect. All others are
+    /// unique among API keys.
+    pub name_repeats: bool,
     /// `metaData.attributes`: free texts, `description` among them.
     pub attributes: BTreeMap<String, String>,
     /// What the key may call.
@@ -22,6 +27,10 @@ pub struct ApiKey {
     pub key_manager: bool,
     /// The one tenant that the key is bound to; `None` is a global key.
     pub tenant_id: Option<TenantId>,
+    /// The list that says from which addresses the key may be used; `None`: from any.
+    pub ip_access_control_list_id: Option<IpAccessControlListId>,
+    /// A key that is disabled is refused until it is enabled again.
+    pub disabled: bool,
     /// Whether the value can be read again after creation.
     pub retrievable: bool,
     /// From this instant on the key is refused; `None`: never expires.

@@ -3,7 +3,10 @@
 //! Every write commits one row of the `change` table for each object that it touched; [`Change`] is the same news in
 //! memory, from which the keyring and other derived state are kept current.
 
-use crate::{ApiKey, ApiKeyDigest, ApiKeyId, Instant, KeyId, Kid, Tenant, TenantId};
+use crate::{
+    ApiKey, ApiKeyDigest, ApiKeyId, Instant, IpAccessControlList, IpAccessControlListId, KeyId, Kid, Role,
+    RoleName, Tenant, TenantId,
+};
 
 /// The version of a stored object: 1 when it is made, one more with each change. An update names the revision that
 /// it was computed from, so that none is lost.
@@ -72,6 +75,10 @@ pub enum Change {
         /// Its id.
         id: ApiKeyId,
     },
+    /// An IP access control list was made or changed.
+    IpAccessControlListWritten(IpAccessControlList),
+    /// An IP access control list was deleted.
+    IpAccessControlListDeleted(IpAccessControlListId),
     /// A key that signs tokens was made or renamed.
     KeyWritten {
         /// Its id.
@@ -81,6 +88,10 @@ pub enum Change {
     },
     /// A key that signs tokens was deleted.
     KeyDeleted(KeyId),
+    /// A role was made or changed. One that is in use keeps its name.
+    RoleWritten(Role),
+    /// The role with this name was deleted.
+    RoleDeleted(RoleName),
     /// A tenant was made or changed.
     TenantWritten(Tenant),
     /// A tenant was deleted.

@@ -65,8 +65,16 @@ id!(
     ApiKeyId
 );
 id!(
+    /// Names an [`IpAccessControlList`](crate::IpAccessControlList).
+    IpAccessControlListId
+);
+id!(
     /// Names a [`Key`](crate::Key) that signs or verifies tokens.
     KeyId
+);
+id!(
+    /// Names a [`Role`](crate::Role).
+    RoleId
 );
 id!(
     /// Names a [`Tenant`](crate::Tenant).

@@ -6,13 +6,17 @@
 
 mod api_key;
 mod change;
+mod fusion;
 mod ids;
 mod instant;
+mod ip_access_control;
 mod key;
 mod key_reference;
 mod key_search;
 mod name;
 mod permission;
+mod request_method;
+mod role;
 mod scope;
 mod secret;
 mod tenant;
@@ -20,8 +24,12 @@ mod violation;
 
 pub use api_key::{ApiKey, ApiKeyDigest};
 pub use change::{Actor, Change, ChangeContext, Revision};
-pub use ids::{ApiKeyId, InvalidId, KeyId, TenantId};
+pub use fusion::{FusionId, InvalidFusionId, MAXIMUM_FUSION_ID_LENGTH};
+pub use ids::{ApiKeyId, InvalidId, IpAccessControlListId, KeyId, RoleId, TenantId};
 pub use instant::Instant;
+pub use ip_access_control::{
+    AddressRange, IpAccessControlEntry, IpAccessControlList, IpAction, MAXIMUM_IP_ENTRIES,
+};
 pub use key::{
     HashSize, Key, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Kid, RsaLength, SHADOW_KEYS, ShadowKey,
     UnknownName,
@@ -34,6 +42,12 @@ pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError, fold};
 pub use permission::{
     EndpointPath, EndpointPermissions, InvalidPermission, MAXIMUM_ENDPOINT_LENGTH, Method, MethodSet,
     Permissions,
+};
+pub use request_method::{RequestMethod, RequestMethodSet, UnknownMethod};
+pub use role::{
+    Fragment, InvalidRoleName, InvalidRolePermission, MAXIMUM_FRAGMENTS, MAXIMUM_PATTERN_LENGTH,
+    MAXIMUM_ROLE_NAME_LENGTH, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLES, MAXIMUM_VALUE_LENGTH, MAXIMUM_VALUES,
+    OWN_USER_ID, Role, RoleName, RolePermission,
 };
 pub use scope::TenantScope;
 pub use secret::{Sealed, SecretBytes, SecretText};

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::RoleName;
+
 /// The longest endpoint path, in bytes.
 pub const MAXIMUM_ENDPOINT_LENGTH: usize = 512;
 
@@ -280,13 +282,15 @@ impl FromStr for EndpointPermissions {
     }
 }
 
-/// What endpoints a key may call.
+/// What a key may call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Permissions {
     /// Every endpoint (that the key's tenant scope reaches): a key made without any list.
     All,
     /// Only the pairs listed; an empty list is nothing, never everything.
     Only(EndpointPermissions),
+    /// What any of these roles allows, in the order in which they were given, each once; without a role, nothing.
+    Roles(Vec<RoleName>),
 }
 
 #[cfg(test)]

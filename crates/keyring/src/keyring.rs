@@ -46,7 +46,12 @@ impl Keyring {
             Change::TenantDeleted(id) => {
                 self.tenants.pin().remove(id);
             }
-            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
+            Change::IpAccessControlListWritten(_)
+            | Change::IpAccessControlListDeleted(_)
+            | Change::RoleWritten(_)
+            | Change::RoleDeleted(_)
+            | Change::KeyWritten { .. }
+            | Change::KeyDeleted(_) => {}
         }
     }
 

@@ -299,6 +299,8 @@ fn permissions_text(permissions: &Permissions) -> Option<String> {
     match permissions {
         Permissions::All => None,
         Permissions::Only(list) => Some(list.to_string()),
+        // Roles have no column yet: nothing.
+        Permissions::Roles(_) => Some(String::new()),
     }
 }
 
@@ -345,6 +347,10 @@ fn from_row(row: Row) -> Result<(ApiKeyDigest, ApiKey), StorageError> {
         permissions,
         key_manager: row.key_manager,
         tenant_id: row.tenant_id.map(|text| text.parse()).transpose().map_err(|_| bad("tenant id"))?,
+        fusion_id: None,
+        name_repeats: false,
+        ip_access_control_list_id: None,
+        disabled: false,
         retrievable: row.retrievable,
         expiration_instant: row.expiration_instant.map(Instant::from_epoch_millis),
         insert_instant: Instant::from_epoch_millis(row.insert_instant),

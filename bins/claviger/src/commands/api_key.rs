@@ -36,6 +36,7 @@ fn describe(wanted: &CommandLineApiKey) -> String {
     let endpoints = match &wanted.permissions {
         Permissions::All => "every endpoint".to_owned(),
         Permissions::Only(list) => list.to_string().replace('\n', " "),
+        Permissions::Roles(names) => format!("what its {} roles allow", names.len()),
     };
     format!("{kind}, {reach}, may call {endpoints}")
 }

@@ -122,6 +122,10 @@ fn create_new(
         key_manager: false,
         // Who is confined to a tenant makes keys of that tenant without having to say so.
         tenant_id: fields.tenant_id.or(caller.scope().tenant()),
+        fusion_id: None,
+        name_repeats: false,
+        ip_access_control_list_id: None,
+        disabled: false,
         retrievable: fields.retrievable.unwrap_or(true),
         expiration_instant: fields.expiration_instant,
         insert_instant: now,

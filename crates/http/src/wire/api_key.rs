@@ -78,7 +78,7 @@ impl<'a> ApiKeyResponse<'a> {
                     .then_some(MetaData { attributes: &api_key.attributes }),
                 name: api_key.name.as_ref().map(claviger_domain::Name::as_str),
                 permissions: match &api_key.permissions {
-                    Permissions::All => None,
+                    Permissions::All | Permissions::Roles(_) => None,
                     Permissions::Only(permissions) => Some(PermissionsBody {
                         endpoints: permissions
                             .iter()
@@ -342,6 +342,10 @@ mod tests {
             permissions,
             key_manager: false,
             tenant_id: None,
+            fusion_id: None,
+            name_repeats: false,
+            ip_access_control_list_id: None,
+            disabled: false,
             retrievable: true,
             expiration_instant: Some(Instant::from_epoch_millis(5)),
             insert_instant: Instant::from_epoch_millis(1),

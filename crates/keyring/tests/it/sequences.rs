@@ -75,7 +75,12 @@ impl Model {
             Change::TenantDeleted(id) => {
                 self.tenants.remove(id);
             }
-            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
+            Change::IpAccessControlListWritten(_)
+            | Change::IpAccessControlListDeleted(_)
+            | Change::RoleWritten(_)
+            | Change::RoleDeleted(_)
+            | Change::KeyWritten { .. }
+            | Change::KeyDeleted(_) => {}
         }
     }
 }

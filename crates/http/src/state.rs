@@ -70,7 +70,12 @@ impl Derived {
                 }
                 Change::TenantWritten(tenant) => self.tenants.written(tenant),
                 Change::TenantDeleted(id) => self.tenants.deleted(*id),
-                Change::ApiKeyWritten { .. } | Change::ApiKeyDeleted { .. } => {}
+                Change::ApiKeyWritten { .. }
+                | Change::ApiKeyDeleted { .. }
+                | Change::IpAccessControlListWritten(_)
+                | Change::IpAccessControlListDeleted(_)
+                | Change::RoleWritten(_)
+                | Change::RoleDeleted(_) => {}
             }
         }
     }

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::error::Error;
 
-use claviger_authz::{Access, CompiledPermissions, Decision, Endpoint, Path, Request, Target, decide};
-use claviger_domain::{Instant, Method, Permissions, TenantId, TenantScope};
+use claviger_authz::{Access, CompiledPermissions, Decision, Path, Request, decide};
+use claviger_domain::{Instant, Permissions, RequestMethod, TenantId, TenantScope};
 
 /// What the service knows of a key, found by whatever it makes of the credential.
 struct Entry {
@@ -19,7 +19,7 @@ struct Entry {
 fn check(
     keys: &HashMap<&str, Entry>,
     credential: &str,
-    method: Method,
+    method: RequestMethod,
     target: &str,
     now: Instant,
 ) -> Result<TenantScope, u16> {
@@ -27,15 +27,12 @@ fn check(
     // Query and fragment are never part of the decision.
     let raw = target.split(['?', '#']).next().unwrap_or_default();
     let path = Path::parse(raw.as_bytes()).map_err(|_| 400_u16)?;
-    let endpoint = Endpoint::resolve(&path).ok_or(401_u16)?;
     let access = Access {
-        permissions: &entry.permissions,
-        key_manager: false,
         tenant_id: entry.tenant_id,
         expiration_instant: entry.expiration_instant,
+        ..Access::new(&entry.permissions)
     };
-    let request = Request { method, target: Target::Endpoint(endpoint), tenant_id: None, now };
-    match decide(&access, &request) {
+    match decide(&access, &Request::new(method, path, now)) {
         Decision::Allow(scope) => Ok(scope),
         Decision::Deny(reason) => {
             println!("    denied: {}", reason.as_str());
@@ -68,13 +65,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let now = Instant::from_epoch_millis(1_000);
     let later = Instant::from_epoch_millis(2_000);
     let cases = [
-        ("reader-of-one-tenant", Method::Get, "/api/user/17?loginId=x", now, Ok(TenantScope::One(tenant))),
-        ("reader-of-one-tenant", Method::Post, "/api/user/search", now, Ok(TenantScope::One(tenant))),
-        ("reader-of-one-tenant", Method::Delete, "/api/user/17", now, Err(401)),
-        ("reader-of-one-tenant", Method::Get, "/api/user/%2e%2e/key", now, Err(400)),
-        ("reader-of-one-tenant", Method::Get, "/api/user/17", later, Err(401)),
-        ("everything", Method::Delete, "/api/key/17", now, Ok(TenantScope::All)),
-        ("unknown", Method::Get, "/api/user/17", now, Err(401)),
+        (
+            "reader-of-one-tenant",
+            RequestMethod::Get,
+            "/api/user/17?loginId=x",
+            now,
+            Ok(TenantScope::One(tenant)),
+        ),
+        ("reader-of-one-tenant", RequestMethod::Post, "/api/user/search", now, Ok(TenantScope::One(tenant))),
+        ("reader-of-one-tenant", RequestMethod::Delete, "/api/user/17", now, Err(401)),
+        ("reader-of-one-tenant", RequestMethod::Get, "/api/user/%2e%2e/key", now, Err(400)),
+        ("reader-of-one-tenant", RequestMethod::Get, "/api/user/17", later, Err(401)),
+        ("everything", RequestMethod::Delete, "/api/key/17", now, Ok(TenantScope::All)),
+        ("unknown", RequestMethod::Get, "/api/user/17", now, Err(401)),
     ];
     for (credential, method, target, now, expected) in cases {
         println!("{credential}: {method} {target}");

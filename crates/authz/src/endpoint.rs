@@ -44,15 +44,15 @@ impl Endpoint {
     /// ignores case would take the segment for the literal that it is not here.
     #[must_use]
     pub fn resolve(path: &Path<'_>) -> Option<Self> {
-        let mut node = tree::root()?;
-        for segment in path.segments() {
-            match node.step(segment) {
-                Step::Literal(child) => node = child,
-                Step::Unknown if node.row().is_some() => {}
-                Step::Unknown | Step::OtherCase => return None,
-            }
+        match resolve(path) {
+            Resolved::Endpoint(endpoint) => Some(endpoint),
+            Resolved::OtherCase | Resolved::Nothing => None,
         }
-        node.row().map(Self)
+    }
+
+    /// Whether paths of endpoints begin with `/api` and this segment.
+    pub(crate) fn is_beginning(segment: &str) -> bool {
+        tree::root().and_then(|root| root.child("api")?.child(segment)).is_some()
     }
 
     /// The path.
@@ -83,6 +83,27 @@ impl Endpoint {
     pub(crate) fn index(self) -> usize {
         usize::from(self.0.index)
     }
+}
+
+/// What a path is to the catalogue.
+pub(crate) enum Resolved {
+    Endpoint(Endpoint),
+    /// A literal of the catalogue stands in it in another case.
+    OtherCase,
+    Nothing,
+}
+
+pub(crate) fn resolve(path: &Path<'_>) -> Resolved {
+    let Some(mut node) = tree::root() else { return Resolved::Nothing };
+    for segment in path.segments() {
+        match node.step(segment) {
+            Step::Literal(child) => node = child,
+            Step::Unknown if node.row().is_some() => {}
+            Step::Unknown => return Resolved::Nothing,
+            Step::OtherCase => return Resolved::OtherCase,
+        }
+    }
+    node.row().map_or(Resolved::Nothing, |row| Resolved::Endpoint(Endpoint(row)))
 }
 
 impl fmt::Debug for Endpoint {

@@ -100,9 +100,40 @@ impl<'a> Path<'a> {
     }
 
     /// The segments between the slashes, raw; `/` has none.
-    pub fn segments(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         self.text.split('/').filter(|segment| !segment.is_empty())
     }
+
+    /// The segments with the slashes between them.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    /// The path with one slash at the start and none at the end, otherwise as it came.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.text)
+    }
+}
+
+/// The bytes that a segment of a parsed path stands for, percent-decoded once.
+pub(crate) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
+    let mut rest = segment.as_bytes();
+    std::iter::from_fn(move || {
+        let (byte, behind) = match rest {
+            [b'%', after @ ..] => encoded_byte(after).ok()?,
+            [byte, after @ ..] => (*byte, after),
+            [] => return None,
+        };
+        rest = behind;
+        Some(byte)
+    })
+}
+
+/// Whether a segment of a parsed path, percent-decoded, is this text.
+pub(crate) fn is_decoded(segment: &str, text: &str) -> bool {
+    segment == text && !segment.contains('%') || segment.contains('%') && decoded(segment).eq(text.bytes())
 }
 
 fn check_segment(segment: &[u8]) -> Result<(), PathError> {

@@ -10,10 +10,10 @@
 )]
 
 use claviger_authz::{
-    Access, CompiledPermissions, Decision, Endpoint, GrantRefusal, Path, PathError, Request, Target, decide,
+    Access, CompiledPermissions, Decision, Endpoint, GrantRefusal, Path, PathError, Request, decide,
     may_grant, may_manage,
 };
-use claviger_domain::{Instant, Method, Permissions, TenantId, TenantScope};
+use claviger_domain::{Instant, Permissions, RequestMethod, TenantId, TenantScope};
 
 #[track_caller]
 fn refused(raw: &str, reason: PathError) {
@@ -34,11 +34,11 @@ fn all() -> CompiledPermissions {
 }
 
 const fn manager(permissions: &CompiledPermissions) -> Access<'_> {
-    Access { permissions, key_manager: true, tenant_id: None, expiration_instant: None }
+    Access { key_manager: true, ..Access::new(permissions) }
 }
 
 const fn ordinary(permissions: &CompiledPermissions) -> Access<'_> {
-    Access { permissions, key_manager: false, tenant_id: None, expiration_instant: None }
+    Access::new(permissions)
 }
 
 /// CVE-2026-33494: rules matched the path before `..` was taken out.
@@ -177,7 +177,7 @@ fn grants_stay_in_the_tenant() {
 #[test]
 fn the_edges_of_time_keep_their_meaning() {
     let permissions = all();
-    let endpoint = Endpoint::find("/api/user").unwrap();
+    let path = Path::parse(b"/api/user").unwrap();
     for (expiration, now, allowed) in [
         (i64::MIN, i64::MIN, false),
         (i64::MIN, i64::MAX, false),
@@ -189,8 +189,7 @@ fn the_edges_of_time_keep_their_meaning() {
         let expiration_instant = Some(Instant::from_epoch_millis(expiration));
         let access = Access { expiration_instant, ..ordinary(&permissions) };
         let now = Instant::from_epoch_millis(now);
-        let request =
-            Request { method: Method::Get, target: Target::Endpoint(endpoint), tenant_id: None, now };
+        let request = Request::new(RequestMethod::Get, path, now);
         let decision = decide(&access, &request);
         assert_eq!(matches!(decision, Decision::Allow(_)), allowed, "{expiration} {now}");
     }

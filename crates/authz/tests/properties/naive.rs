@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use claviger_authz::{Access, CompiledPermissions, Endpoint, Request, Target};
+use claviger_authz::{Access, CompiledPermissions, Path, Request};
 use claviger_domain::{EndpointPath, EndpointPermissions, Instant, Method, Permissions, TenantId};
 use proptest::option;
 use proptest::prelude::*;
@@ -103,22 +103,24 @@ impl NaiveKey {
     /// What the crate is given for this key.
     pub(crate) fn access<'a>(&self, permissions: &'a CompiledPermissions) -> Access<'a> {
         Access {
-            permissions,
             key_manager: self.key_manager,
             tenant_id: self.tenant.as_deref().map(|tenant| tenant.parse().unwrap()),
             expiration_instant: self.expiration.map(Instant::from_epoch_millis),
+            ..Access::new(permissions)
         }
     }
 }
 
 impl NaiveRequest {
     /// What the crate is given for this request.
-    pub(crate) fn request(&self) -> Request {
+    pub(crate) fn request(&self) -> Request<'_> {
         Request {
-            method: self.method.parse().unwrap(),
-            target: Endpoint::find(&self.path).map_or(Target::ApiKeys, Target::Endpoint),
             tenant_id: self.tenant.as_deref().map(|tenant| tenant.parse().unwrap()),
-            now: Instant::from_epoch_millis(self.now),
+            ..Request::new(
+                self.method.parse().unwrap(),
+                Path::parse(self.path.as_bytes()).unwrap(),
+                Instant::from_epoch_millis(self.now),
+            )
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The keyring itself: a map that readers use without locks, and the changes that keep it current.
 
 use std::fmt;
+use std::sync::Arc;
 
-use claviger_authz::CompiledPermissions;
-use claviger_domain::{ApiKey, ApiKeyDigest, ApiKeyId, Change, TenantId, TenantState};
+use claviger_authz::{Access, AddressRules, CompiledPermissions};
+use claviger_domain::{ApiKey, ApiKeyDigest, ApiKeyId, Change, Permissions, TenantId, TenantState};
 use papaya::{Guard, HashMap};
 
 use crate::Entry;
+use crate::entry::{Slot, SlotPermissions};
 use crate::hash::DigestState;
-use crate::intern::PermissionSets;
+use crate::shared::Shared;
 
 /// Every API key of an instance, found by digest, and the state of every tenant.
 ///
@@ -19,19 +21,37 @@ use crate::intern::PermissionSets;
 /// [`tenant_state`](Self::tenant_state) for the key's tenant and for the one that the request names, and refuses
 /// everything but [`TenantState::Active`].
 pub struct Keyring {
-    entries: HashMap<ApiKeyDigest, Entry, DigestState>,
+    slots: HashMap<ApiKeyDigest, Slot, DigestState>,
     tenants: HashMap<TenantId, TenantState>,
-    permission_sets: PermissionSets,
+    shared: Shared,
+    /// What [`Keyring::find_or_decoy`] answers with where there is no key, and what stands for roles and lists that are
+    /// not there.
+    decoy: Slot,
+    nothing: Arc<CompiledPermissions>,
+    nowhere: Arc<AddressRules>,
+}
+
+/// What a look-up found, without copies. See [`Keyring::with`].
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Names the key.
+    pub id: ApiKeyId,
+    /// What the engine asks for.
+    pub access: Access<'a>,
 }
 
 impl Keyring {
     /// A keyring that knows no key and no tenant.
     #[must_use]
     pub fn new() -> Self {
+        let nothing = Arc::new(CompiledPermissions::none());
         Self {
-            entries: HashMap::with_hasher(DigestState),
+            slots: HashMap::with_hasher(DigestState),
             tenants: HashMap::new(),
-            permission_sets: PermissionSets::default(),
+            shared: Shared::default(),
+            decoy: Slot::new(ApiKeyId::from_u128(0), SlotPermissions::Own(Arc::clone(&nothing)), None, None),
+            nothing,
+            nowhere: Arc::new(AddressRules::block_all()),
         }
     }
 
@@ -46,36 +66,71 @@ impl Keyring {
             Change::TenantDeleted(id) => {
                 self.tenants.pin().remove(id);
             }
-            Change::IpAccessControlListWritten(_)
-            | Change::IpAccessControlListDeleted(_)
-            | Change::RoleWritten(_)
-            | Change::RoleDeleted(_)
-            | Change::KeyWritten { .. }
-            | Change::KeyDeleted(_) => {}
+            Change::IpAccessControlListWritten(list) => self.shared.write_list(list),
+            Change::IpAccessControlListDeleted(id) => self.shared.delete_list(*id),
+            Change::RoleWritten(role) => self.shared.write_role(role),
+            Change::RoleDeleted(name) => self.shared.delete_role(name),
+            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
         }
     }
 
     /// Forgets everything: what follows is a fresh load. Nobody may decide from a keyring that is not complete, and
     /// nobody may apply changes meanwhile; whoever clears it sees to both.
     pub fn clear(&self) {
-        let entries = self.entries.pin();
-        for (digest, entry) in &entries {
-            self.delete(digest, entry.id);
+        let slots = self.slots.pin();
+        for (digest, slot) in &slots {
+            self.delete(digest, slot.id);
         }
         self.tenants.pin().clear();
+        self.shared.clear();
     }
 
     /// The key with this digest, to keep: for work that goes on after the decision.
     #[must_use]
     pub fn find(&self, digest: &ApiKeyDigest) -> Option<Entry> {
-        self.with(digest, |entry| entry.cloned())
+        let slots = self.slots.pin();
+        slots.get(digest).map(|slot| self.entry(slot))
     }
 
-    /// What `use_entry` makes of the key with this digest, `None` if there is none. Nothing is copied and no shared
+    /// The key with this digest and `true`; without such a key, an entry that may do nothing and `false`. Both take the
+    /// same steps, so that a caller who goes on with the entry in either case takes the same time for both.
+    #[must_use]
+    pub fn find_or_decoy(&self, digest: &ApiKeyDigest) -> (Entry, bool) {
+        let slots = self.slots.pin();
+        let found = slots.get(digest);
+        (self.entry(found.unwrap_or(&self.decoy)), found.is_some())
+    }
+
+    /// What `use_key` makes of the key with this digest, `None` if there is none. Nothing is copied and no shared
     /// counter is touched, which threads that check keys of one permission set would otherwise pass back and forth.
-    /// While `use_entry` runs, keys that others remove are not reclaimed: decide, and return.
-    pub fn with<R>(&self, digest: &ApiKeyDigest, use_entry: impl FnOnce(Option<&Entry>) -> R) -> R {
-        use_entry(self.entries.pin().get(digest))
+    /// While `use_key` runs, keys that others remove are not reclaimed: decide, and return.
+    pub fn with<R>(&self, digest: &ApiKeyDigest, use_key: impl FnOnce(Option<Found<'_>>) -> R) -> R {
+        let slots = self.slots.pin();
+        let Some(slot) = slots.get(digest) else { return use_key(None) };
+        let (role_sets, lists) = (self.shared.role_sets.pin(), self.shared.lists.pin());
+        let (permissions, by_role) = match &slot.permissions {
+            SlotPermissions::Own(permissions) => (permissions, false),
+            SlotPermissions::Roles(number) => (role_sets.get(number).unwrap_or(&self.nothing), true),
+        };
+        let addresses = slot.addresses.map(|number| lists.get(&number).unwrap_or(&self.nowhere));
+        let access = Access {
+            permissions,
+            key_manager: slot.key_manager || (by_role && permissions.are_unrestricted()),
+            disabled: slot.disabled,
+            tenant_id: slot.tenant_id,
+            expiration_instant: slot.expiration_instant(),
+            addresses: addresses.map(|rules| &**rules),
+        };
+        use_key(Some(Found { id: slot.id, access }))
+    }
+
+    /// What permissions allow, and whether they make a key manager of a key that was not made one: roles that allow
+    /// everything do. Roles are taken as they are now; one that is not known allows nothing.
+    #[must_use]
+    pub fn compile(&self, permissions: &Permissions) -> (CompiledPermissions, bool) {
+        let compiled = self.shared.compile(permissions);
+        let manages = matches!(permissions, Permissions::Roles(_)) && compiled.are_unrestricted();
+        (compiled, manages)
     }
 
     /// The state of a tenant; `None` if there is no such tenant.
@@ -87,32 +142,55 @@ impl Keyring {
     /// The number of API keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.slots.len()
     }
 
     /// Whether there is no API key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.slots.is_empty()
     }
 
     /// The number of different permission sets that the keys share.
     #[must_use]
     pub fn permission_sets(&self) -> usize {
-        self.permission_sets.len()
+        self.shared.permission_sets()
+    }
+
+    fn entry(&self, slot: &Slot) -> Entry {
+        let (permissions, by_role) = match &slot.permissions {
+            SlotPermissions::Own(permissions) => (Arc::clone(permissions), false),
+            SlotPermissions::Roles(number) => {
+                let role_sets = self.shared.role_sets.pin();
+                (Arc::clone(role_sets.get(number).unwrap_or(&self.nothing)), true)
+            }
+        };
+        let addresses = slot.addresses.map(|number| {
+            let lists = self.shared.lists.pin();
+            Arc::clone(lists.get(&number).unwrap_or(&self.nowhere))
+        });
+        Entry {
+            id: slot.id,
+            key_manager: slot.key_manager || (by_role && permissions.are_unrestricted()),
+            permissions,
+            disabled: slot.disabled,
+            tenant_id: slot.tenant_id,
+            expiration_instant: slot.expiration_instant(),
+            addresses,
+        }
     }
 
     fn write(&self, digest: ApiKeyDigest, api_key: &ApiKey) {
-        let entry = Entry {
-            id: api_key.id,
-            permissions: self.permission_sets.acquire(CompiledPermissions::from(&api_key.permissions)),
+        let permissions = self.shared.acquire(&api_key.permissions);
+        let slot = Slot {
             key_manager: api_key.key_manager,
-            tenant_id: api_key.tenant_id,
-            expiration_instant: api_key.expiration_instant,
+            disabled: api_key.disabled,
+            addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
+            ..Slot::new(api_key.id, permissions, api_key.tenant_id, api_key.expiration_instant)
         };
-        let guard = self.entries.guard();
-        if let Some(replaced) = self.entries.insert(digest, entry, &guard) {
-            self.permission_sets.release(&replaced.permissions);
+        let guard = self.slots.guard();
+        if let Some(replaced) = self.slots.insert(digest, slot, &guard) {
+            self.shared.release(replaced);
         }
         // Outgrown tables too: after loading a million keys they would hold 19 MB until many keys have been replaced.
         guard.flush();
@@ -120,9 +198,9 @@ impl Keyring {
 
     /// The value of a deleted key may belong to a new one by now, which must stay.
     fn delete(&self, digest: &ApiKeyDigest, id: ApiKeyId) {
-        let guard = self.entries.guard();
-        if let Ok(Some((_, removed))) = self.entries.remove_if(digest, |_, entry| entry.id == id, &guard) {
-            self.permission_sets.release(&removed.permissions);
+        let guard = self.slots.guard();
+        if let Ok(Some((_, removed))) = self.slots.remove_if(digest, |_, slot| slot.id == id, &guard) {
+            self.shared.release(removed);
         }
         guard.flush();
     }

@@ -5,26 +5,27 @@
 //! embeds it can hold a replica that is fed in another way. Readers take no lock, and writers never make them wait.
 //!
 //! ```
-//! use claviger_authz::{Decision, Request, Target, decide};
-//! use claviger_domain::{ApiKeyDigest, Instant, Method};
+//! use claviger_authz::{Decision, Path, Request, decide};
+//! use claviger_domain::{ApiKeyDigest, Instant, RequestMethod};
 //! use claviger_keyring::Keyring;
 //!
-//! fn check(keyring: &Keyring, digest: &ApiKeyDigest, method: Method, target: Target, now: Instant) -> bool {
-//!     let request = Request { method, target, tenant_id: None, now };
-//!     keyring.with(digest, |entry| {
-//!         entry.is_some_and(|entry| matches!(decide(&entry.access(), &request), Decision::Allow(_)))
+//! fn check(keyring: &Keyring, digest: &ApiKeyDigest, request: &Request<'_>) -> bool {
+//!     keyring.with(digest, |found| {
+//!         found.is_some_and(|found| matches!(decide(&found.access, request), Decision::Allow(_)))
 //!     })
 //! }
 //!
+//! let path = Path::parse(b"/api/user").unwrap();
+//! let request = Request::new(RequestMethod::Get, path, Instant::from_epoch_millis(0));
 //! let unknown = ApiKeyDigest::from_bytes([7; 32]);
-//! assert!(!check(&Keyring::new(), &unknown, Method::Get, Target::ApiKeys, Instant::from_epoch_millis(0)));
+//! assert!(!check(&Keyring::new(), &unknown, &request));
 //! ```
 #![forbid(unsafe_code)]
 
 mod entry;
 mod hash;
-mod intern;
 mod keyring;
+mod shared;
 
 pub use entry::Entry;
-pub use keyring::Keyring;
+pub use keyring::{Found, Keyring};

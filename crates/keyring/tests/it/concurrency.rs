@@ -6,7 +6,7 @@ use std::thread;
 
 use claviger_authz::CompiledPermissions;
 use claviger_domain::{ApiKey, Change, Instant, Permissions};
-use claviger_keyring::{Entry, Keyring};
+use claviger_keyring::{Entry, Found, Keyring};
 
 use crate::support::{api_key, deleted, digest, only};
 
@@ -29,10 +29,11 @@ fn state(number: u64, odd: bool) -> Change {
 }
 
 #[track_caller]
-fn whole(entry: &Entry, number: u64, narrow: &CompiledPermissions, wide: &CompiledPermissions) {
-    assert_eq!(entry.id.as_u128(), u128::from(number));
-    assert_eq!(*entry.permissions, if entry.key_manager { narrow.clone() } else { wide.clone() });
-    assert_eq!(entry.expiration_instant, Some(Instant::from_epoch_millis(i64::from(entry.key_manager))));
+fn whole(found: Found<'_>, number: u64, narrow: &CompiledPermissions, wide: &CompiledPermissions) {
+    let Found { id, access } = found;
+    assert_eq!(id.as_u128(), u128::from(number));
+    assert_eq!(access.permissions, if access.key_manager { narrow } else { wide });
+    assert_eq!(access.expiration_instant, Some(Instant::from_epoch_millis(i64::from(access.key_manager))));
 }
 
 #[test]
@@ -74,13 +75,14 @@ fn readers_see_whole_keys_while_writers_write() {
                 loop {
                     let last = writing.load(Ordering::Acquire) == 0;
                     for number in 0..LASTING {
-                        whole(&keyring.find(&digest(number)).unwrap(), number, &narrow, &wide);
+                        let entry = keyring.find(&digest(number)).unwrap();
+                        whole(Found { id: entry.id, access: entry.access() }, number, &narrow, &wide);
                     }
                     for number in LASTING..LASTING + FLEETING {
-                        keyring.with(&digest(number), |entry| {
-                            if let Some(entry) = entry {
+                        keyring.with(&digest(number), |found| {
+                            if let Some(found) = found {
                                 assert!(!last, "deleted, and still found");
-                                whole(entry, number, &narrow, &wide);
+                                whole(found, number, &narrow, &wide);
                             }
                         });
                     }
@@ -97,7 +99,7 @@ fn readers_see_whole_keys_while_writers_write() {
     for number in 0..LASTING {
         let entry = keyring.find(&digest(number)).unwrap();
         assert!(!entry.key_manager);
-        whole(&entry, number, &narrow, &wide);
+        whole(Found { id: entry.id, access: entry.access() }, number, &narrow, &wide);
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod concurrency;
+mod rules;
 mod sequences;
 mod sharing;
 mod support;

@@ -109,7 +109,14 @@ proptest! {
             model.apply(change);
             for digest in digests() {
                 same(keyring.find(&digest).as_ref(), model.keys.get(&digest));
-                keyring.with(&digest, |entry| same(entry, model.keys.get(&digest)));
+                keyring.with(&digest, |found| {
+                    assert_eq!(found.map(|found| found.id), model.keys.get(&digest).map(|key| key.id));
+                    let entry = keyring.find(&digest);
+                    assert_eq!(
+                        found.map(|found| format!("{:?}", found.access)),
+                        entry.as_ref().map(|entry| format!("{:?}", entry.access()))
+                    );
+                });
             }
             prop_assert_eq!(keyring.len(), model.keys.len());
             prop_assert_eq!(keyring.is_empty(), model.keys.is_empty());

@@ -1,8 +1,8 @@
-//! Searching keys: name patterns, sort orders, and what a search asks for. How a database answers is storage's business.
+//! Searching keys: name patterns, the columns to sort by, and what a search asks for. How a database answers is storage's business.
 
-use crate::{KeyAlgorithm, KeyType, MAXIMUM_NAME_LENGTH, fold};
+use crate::{KeyAlgorithm, KeyType, MAXIMUM_NAME_LENGTH, Order, SortColumn, fold};
 
-/// The size of a page when a search names none (FusionAuth: `numberOfResults`).
+/// The size of a page when a search, of whatever objects, names none (FusionAuth: `numberOfResults`).
 pub const DEFAULT_NUMBER_OF_RESULTS: u64 = 25;
 
 /// The longest name once it is folded, in characters: `İ` (U+0130) is the one character that becomes two in lower case.
@@ -81,14 +81,12 @@ pub enum KeyColumn {
     Type,
 }
 
-impl KeyColumn {
-    /// Every column.
-    pub const ALL: [Self; 6] =
-        [Self::Algorithm, Self::Expiration, Self::Id, Self::Insert, Self::Name, Self::Type];
+impl SortColumn for KeyColumn {
+    const ALL: &[Self] = &[Self::Algorithm, Self::Expiration, Self::Id, Self::Insert, Self::Name, Self::Type];
+    const DEFAULT: Self = Self::Name;
 
-    /// The name in `orderBy` (FusionAuth: Search for Keys). Case counts.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// FusionAuth: Search for Keys.
+    fn as_str(self) -> &'static str {
         match self {
             Self::Algorithm => "algorithm",
             Self::Expiration => "expiration",
@@ -100,66 +98,8 @@ impl KeyColumn {
     }
 }
 
-/// One criterion of a sort order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyOrder {
-    /// What is compared.
-    pub column: KeyColumn,
-    /// From the largest to the smallest.
-    pub descending: bool,
-}
-
-impl KeyOrder {
-    /// The order when a search names none, or one that cannot be read.
-    pub const DEFAULT: Self = Self { column: KeyColumn::Name, descending: false };
-}
-
-/// An `orderBy` names a column by which keys cannot be sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown column")]
-pub struct UnknownColumn;
-
-/// Reads `orderBy`: fields with an optional `ASC` or `DESC` in any case, separated by commas; a field may stand in
-/// backquotes. As in FusionAuth, what does not have this form is dropped, and the order is [`KeyOrder::DEFAULT`]. Of a
-/// column that is named twice the first mention counts, so that the list has at most as many entries as there are columns.
-///
-/// # Errors
-/// [`UnknownColumn`] when the form is right but a field is none of [`KeyColumn`].
-pub fn parse_order_by(text: &str) -> Result<Vec<KeyOrder>, UnknownColumn> {
-    let Some(items) = text.split(',').map(order_item).collect::<Option<Vec<_>>>() else {
-        return Ok(vec![KeyOrder::DEFAULT]);
-    };
-    let mut order: Vec<KeyOrder> = Vec::new();
-    for (field, descending) in items {
-        let column = KeyColumn::ALL.into_iter().find(|column| column.as_str() == field);
-        let column = column.ok_or(UnknownColumn)?;
-        if !order.iter().any(|earlier| earlier.column == column) {
-            order.push(KeyOrder { column, descending });
-        }
-    }
-    Ok(order)
-}
-
-/// A field, and whether `DESC` follows it; `None` when the text has another form.
-fn order_item(text: &str) -> Option<(&str, bool)> {
-    let mut words = text.split_ascii_whitespace();
-    let (field, direction) = (words.next()?, words.next());
-    if words.next().is_some() {
-        return None;
-    }
-    let descending = match direction {
-        None => false,
-        Some(word) if word.eq_ignore_ascii_case("ASC") => false,
-        Some(word) if word.eq_ignore_ascii_case("DESC") => true,
-        Some(_) => return None,
-    };
-    let bare = match field.strip_prefix('`') {
-        Some(rest) => rest.strip_suffix('`')?,
-        None => field,
-    };
-    let is_field = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_field.then_some((bare, descending))
-}
+/// One criterion of the order of keys.
+pub type KeyOrder = Order<KeyColumn>;
 
 /// What to look for, in which order, and which part of the result. The filters combine with "and".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,58 +181,5 @@ mod tests {
         assert!(matchable(&"İ".repeat(191)) && matchable(&"*a".repeat(382)));
         assert!(!matchable(&"a".repeat(383)) && !matchable(&"**".repeat(383)));
         assert!(!matchable("a\0b") && !matchable("a\nb") && matchable("\na\n"));
-    }
-
-    const fn by(column: KeyColumn, descending: bool) -> KeyOrder {
-        KeyOrder { column, descending }
-    }
-
-    #[test]
-    fn orders_are_read() {
-        use KeyColumn::{Algorithm, Expiration, Id, Insert, Name, Type};
-        assert_eq!(parse_order_by("name"), Ok(vec![by(Name, false)]));
-        assert_eq!(parse_order_by("  `insertInstant`\t dEsC "), Ok(vec![by(Insert, true)]));
-        assert_eq!(
-            parse_order_by("type,algorithm DESC , expiration asc,id"),
-            Ok(vec![by(Type, false), by(Algorithm, true), by(Expiration, false), by(Id, false)])
-        );
-        assert_eq!(parse_order_by("id DESC,name,id ASC"), Ok(vec![by(Id, true), by(Name, false)]));
-        for column in KeyColumn::ALL {
-            assert_eq!(parse_order_by(column.as_str()), Ok(vec![by(column, false)]));
-        }
-    }
-
-    #[test]
-    fn what_has_another_form_is_dropped() {
-        for text in [
-            "",
-            " ",
-            ",",
-            "name,",
-            ",name",
-            "name,,id",
-            "name up",
-            "name ASC DESC",
-            "name; DROP",
-            "`name",
-            "name`",
-            "``",
-            "`na me`",
-            "na-me",
-            "name IS NULL",
-            "ä",
-            "bogus,",
-            "name\u{a0}ASC",
-            "name.id",
-        ] {
-            assert_eq!(parse_order_by(text), Ok(vec![KeyOrder::DEFAULT]), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_columns_are_refused() {
-        for text in ["Name", "bogus", "insert_instant", "name,kid DESC", "ASC", "`ID`", "lastUpdateInstant"] {
-            assert_eq!(parse_order_by(text), Err(UnknownColumn), "{text:?}");
-        }
     }
 }

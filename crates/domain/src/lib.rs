@@ -10,10 +10,12 @@ mod fusion;
 mod ids;
 mod instant;
 mod ip_access_control;
+mod ip_access_control_search;
 mod key;
 mod key_reference;
 mod key_search;
 mod name;
+mod order;
 mod permission;
 mod request_method;
 mod role;
@@ -30,15 +32,15 @@ pub use instant::Instant;
 pub use ip_access_control::{
     AddressRange, IpAccessControlEntry, IpAccessControlList, IpAction, MAXIMUM_IP_ENTRIES,
 };
+pub use ip_access_control_search::{IpAccessControlListColumn, IpAccessControlListSearch};
 pub use key::{
     HashSize, Key, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Kid, RsaLength, SHADOW_KEYS, ShadowKey,
     UnknownName,
 };
 pub use key_reference::{KEY_PLACES, KeyOwner, KeyPlace, KeyReference, KeyUsage};
-pub use key_search::{
-    DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern, UnknownColumn, parse_order_by,
-};
+pub use key_search::{DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern};
 pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError, fold};
+pub use order::{Order, SortColumn, UnknownColumn, parse_order_by};
 pub use permission::{
     EndpointPath, EndpointPermissions, InvalidPermission, MAXIMUM_ENDPOINT_LENGTH, Method, MethodSet,
     Permissions,

@@ -113,6 +113,12 @@ codes! {
         "The value is not one of the options.";
     INVALID_TENANT_ID = "InvalidTenantId" Place::Request,
         "The header X-FusionAuth-TenantId names no tenant.";
+    IP_ACL_ID_DUPLICATE = "duplicate" Place::Field("ipAccessControlListId"),
+        "An IP access control list with this id exists already.";
+    IP_ACL_ID_IN_USE = "inUse" Place::Field("ipAccessControlListId"),
+        "The IP access control list is in use.";
+    IP_ACL_NAME_DUPLICATE = "duplicate" Place::Field("ipAccessControlList.name"),
+        "An IP access control list with this name exists already.";
     KEY_ALGORITHM_INVALID = "invalid" Place::Field("key.algorithm"),
         "The algorithm None is for imported secrets; it cannot be generated.";
     KEY_ALGORITHM_MISSING = "missing" Place::Field("key.algorithm"),

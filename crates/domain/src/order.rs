@@ -92,7 +92,7 @@ mod tests {
             Ok(vec![by(Type, false), by(Algorithm, true), by(Expiration, false), by(Id, false)])
         );
         assert_eq!(parse_order_by("id DESC,name,id ASC"), Ok(vec![by(Id, true), by(Name, false)]));
-        for column in KeyColumn::ALL.iter().copied() {
+        for &column in KeyColumn::ALL {
             assert_eq!(parse_order_by(column.as_str()), Ok(vec![by(column, false)]));
         }
     }

@@ -12,7 +12,9 @@
 
 use std::time::{Duration, Instant as Stopwatch};
 
-use claviger_domain::{Instant, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern};
+use claviger_domain::{
+    Instant, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern, SortColumn,
+};
 use claviger_storage::{DatabaseUrl, ReadTransaction, StorageError, Store, StoreOptions};
 use criterion::{Criterion, criterion_group, criterion_main};
 use diesel::connection::SimpleConnection;
@@ -96,7 +98,7 @@ fn searches() -> Vec<(String, u64, KeySearch)> {
             KeySearch { algorithm: Some(KeyAlgorithm::Es512), ..KeySearch::default() },
         ),
     ];
-    for column in KeyColumn::ALL {
+    for &column in KeyColumn::ALL {
         for descending in [false, true] {
             let direction = if descending { "DESC" } else { "ASC" };
             let order = vec![KeyOrder { column, descending }];

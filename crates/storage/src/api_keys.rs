@@ -1,77 +1,22 @@
-//! API keys: rows, conversions, queries.
+//! API keys: queries.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, Name, Permissions, Revision, Sealed, TenantId,
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, FusionId, IpAccessControlListId, Name, Sealed, TenantId,
     TenantScope,
 };
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use crate::api_key_rows::{
+    COLUMNS, Row, StoredApiKey, api_key_json, as_stored, digest_of, from_row, roles, to_row,
+};
 use crate::changes::Record;
-use crate::schema::api_key;
+use crate::conn::MultiBackend;
+use crate::schema::{api_key, api_key_role, ip_access_control_list, tenant};
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
-
-/// An API key as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredApiKey {
-    /// What is known about it.
-    pub api_key: ApiKey,
-    /// Under which it is found. It never changes.
-    pub digest: ApiKeyDigest,
-    /// The sealed value of a retrievable key.
-    pub sealed_value: Option<Sealed>,
-}
-
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = api_key)]
-struct Row {
-    id: String,
-    revision: i64,
-    digest: Vec<u8>,
-    name: Option<String>,
-    permissions: Option<String>,
-    key_manager: bool,
-    tenant_id: Option<String>,
-    retrievable: bool,
-    expiration_instant: Option<i64>,
-    attributes: String,
-    insert_instant: i64,
-    last_update_instant: i64,
-}
-
-/// The columns of [`Row`], in its order: all but the sealed value.
-type Columns = (
-    api_key::id,
-    api_key::revision,
-    api_key::digest,
-    api_key::name,
-    api_key::permissions,
-    api_key::key_manager,
-    api_key::tenant_id,
-    api_key::retrievable,
-    api_key::expiration_instant,
-    api_key::attributes,
-    api_key::insert_instant,
-    api_key::last_update_instant,
-);
-
-const COLUMNS: Columns = (
-    api_key::id,
-    api_key::revision,
-    api_key::digest,
-    api_key::name,
-    api_key::permissions,
-    api_key::key_manager,
-    api_key::tenant_id,
-    api_key::retrievable,
-    api_key::expiration_instant,
-    api_key::attributes,
-    api_key::insert_instant,
-    api_key::last_update_instant,
-);
 
 impl ReadTransaction<'_> {
     /// The API key with this id, if it exists inside the scope.
@@ -83,17 +28,96 @@ impl ReadTransaction<'_> {
         id: ApiKeyId,
         scope: TenantScope,
     ) -> Result<Option<StoredApiKey>, StorageError> {
-        let query =
-            api_key::table.filter(api_key::id.eq(id.to_string())).select((COLUMNS, api_key::sealed_value));
-        let found: Option<(Row, Option<Vec<u8>>)> = self.run(|connection| match scope.tenant() {
-            None => query.first(connection).optional(),
-            Some(tenant) => {
-                query.filter(api_key::tenant_id.eq(tenant.to_string())).first(connection).optional()
-            }
-        })?;
+        self.find_stored(api_key::table.filter(api_key::id.eq(id.to_string())).into_boxed(), scope)
+    }
+
+    /// The API key with this id in Fusion's dialect, if it exists inside the scope. Case counts.
+    ///
+    /// # Errors
+    /// As [`Self::find_api_key`].
+    pub fn find_api_key_by_fusion_id(
+        &mut self,
+        fusion_id: &FusionId,
+        scope: TenantScope,
+    ) -> Result<Option<StoredApiKey>, StorageError> {
+        let own = api_key::fusion_id.eq(fusion_id.as_str());
+        self.find_stored(api_key::table.filter(own).into_boxed(), scope)
+    }
+
+    fn find_stored(
+        &mut self,
+        query: api_key::BoxedQuery<'_, MultiBackend>,
+        scope: TenantScope,
+    ) -> Result<Option<StoredApiKey>, StorageError> {
+        let query = inside(query, scope).select((COLUMNS, api_key::sealed_value));
+        let found: Option<(Row, Option<Vec<u8>>)> =
+            self.run(|connection| query.first(connection).optional())?;
         let Some((row, sealed_value)) = found else { return Ok(None) };
         let (digest, api_key) = from_row(row)?;
         Ok(Some(StoredApiKey { api_key, digest, sealed_value: sealed_value.map(Sealed::from) }))
+    }
+
+    /// All API keys inside the scope, the oldest first, then by id. All of them are in memory at once.
+    ///
+    /// # Errors
+    /// As [`Self::find_api_key`].
+    pub fn list_api_keys(&mut self, scope: TenantScope) -> Result<Vec<ApiKey>, StorageError> {
+        let query = inside(api_key::table.into_boxed(), scope)
+            .order((api_key::insert_instant, api_key::id))
+            .select(COLUMNS);
+        let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
+        rows.into_iter().map(|row| from_row(row).map(|(_, api_key)| api_key)).collect()
+    }
+
+    /// Whether an API key other than `except` has this name, be it one that may repeat. Names that may not are also
+    /// watched over by the database, but only among themselves.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn api_key_name_is_taken(
+        &mut self,
+        name: &Name,
+        except: Option<ApiKeyId>,
+    ) -> Result<bool, StorageError> {
+        // Nobody has the empty id.
+        let except = except.map(|id| id.to_string()).unwrap_or_default();
+        let others = api_key::table.filter(api_key::id.ne(except));
+        let unique = others.clone().filter(api_key::name.eq(name.as_str())).count();
+        let repeating = others.filter(api_key::repeating_name.eq(name.as_str())).count();
+        let unique: i64 = self.run(|connection| unique.get_result(connection))?;
+        let repeating: i64 = self.run(|connection| repeating.get_result(connection))?;
+        Ok(unique > 0 || repeating > 0)
+    }
+
+    /// At most `limit` of the API keys that may be used only from the addresses of a list, sorted by id.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when the id of a row makes no sense, and failures of the database.
+    pub fn api_keys_with_ip_access_control_list(
+        &mut self,
+        id: IpAccessControlListId,
+        limit: usize,
+    ) -> Result<Vec<ApiKeyId>, StorageError> {
+        let query = api_key::table
+            .filter(api_key::ip_access_control_list_id.eq(id.to_string()))
+            .order(api_key::id)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(api_key::id);
+        let ids: Vec<String> = self.run(|connection| query.load(connection))?;
+        ids.iter().map(|id| id.parse().map_err(|_| corrupt(Entity::ApiKey, id, "id"))).collect()
+    }
+
+    /// The number of API keys that may be used only from the addresses of a list.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn count_api_keys_with_ip_access_control_list(
+        &mut self,
+        id: IpAccessControlListId,
+    ) -> Result<u64, StorageError> {
+        let own = api_key::ip_access_control_list_id.eq(id.to_string());
+        let count: i64 = self.run(|connection| api_key::table.filter(own).count().get_result(connection))?;
+        Ok(count.unsigned_abs())
     }
 
     /// The number of all API keys.
@@ -139,21 +163,24 @@ impl WriteTransaction<'_> {
     /// Stores a new API key, at the revision that it carries.
     ///
     /// # Errors
-    /// [`StorageError::Conflict`] in id, name or digest, [`StorageError::MissingReference`] to its tenant,
-    /// and failures of the database.
+    /// [`StorageError::MissingReference`] to its tenant, IP access control list or one of its roles, the first of them
+    /// in this order; [`StorageError::Conflict`] in id, name, digest or Fusion's id, and failures of the database.
     pub fn insert_api_key(&mut self, stored: &StoredApiKey) -> Result<(), StorageError> {
-        let row = to_row(&stored.api_key, &stored.digest);
+        let made = as_stored(&stored.api_key);
+        self.require_references(&made)?;
+        let row = to_row(&made, &stored.digest);
         let sealed_value = api_key::sealed_value.eq(stored.sealed_value.as_ref().map(Sealed::as_bytes));
-        self.run_referring(StorageError::MissingReference(Entity::Tenant), |connection| {
+        self.run_referring(StorageError::Stale, |connection| {
             diesel::insert_into(api_key::table).values((row, sealed_value)).execute(connection)
         })?;
-        self.record_api_key(&stored.api_key, None, Some(api_key_json(&stored.api_key)))?;
-        self.announce(Change::ApiKeyWritten { digest: stored.digest, api_key: stored.api_key.clone() });
+        self.insert_roles_of(&made)?;
+        self.record_api_key(&made, None, Some(api_key_json(&made)))?;
+        self.announce(Change::ApiKeyWritten { digest: stored.digest, api_key: made });
         Ok(())
     }
 
     /// Replaces an API key by its new state, which carries the revision at which the old one was read, and
-    /// returns it at the next revision. Value, digest, retrievability and the instant of insertion stay.
+    /// returns it at the next revision. Value, digest, Fusion's id, retrievability and the instant of insertion stay.
     ///
     /// # Errors
     /// [`StorageError::Stale`] when the stored revision is another or the key is gone; otherwise as
@@ -165,21 +192,27 @@ impl WriteTransaction<'_> {
             .ok_or(StorageError::Stale)?;
         let after = ApiKey {
             revision: api_key.revision.next(),
+            fusion_id: before.api_key.fusion_id.clone(),
             retrievable: before.api_key.retrievable,
             insert_instant: before.api_key.insert_instant,
-            ..api_key.clone()
+            ..as_stored(api_key)
         };
+        self.require_references(&after)?;
         let row = to_row(&after, &before.digest);
         let same =
             api_key::id.eq(api_key.id.to_string()).and(api_key::revision.eq(api_key.revision.number()));
-        let updated = self.run_referring(StorageError::MissingReference(Entity::Tenant), |connection| {
+        let updated = self.run_referring(StorageError::Stale, |connection| {
             diesel::update(api_key::table.filter(same))
                 .set((
                     api_key::revision.eq(row.revision),
                     api_key::name.eq(row.name),
+                    api_key::repeating_name.eq(row.repeating_name),
                     api_key::permissions.eq(row.permissions),
+                    api_key::roles.eq(row.roles),
                     api_key::key_manager.eq(row.key_manager),
                     api_key::tenant_id.eq(row.tenant_id),
+                    api_key::ip_access_control_list_id.eq(row.ip_access_control_list_id),
+                    api_key::disabled.eq(row.disabled),
                     api_key::expiration_instant.eq(row.expiration_instant),
                     api_key::attributes.eq(row.attributes),
                     api_key::last_update_instant.eq(row.last_update_instant),
@@ -189,9 +222,46 @@ impl WriteTransaction<'_> {
         if updated == 0 {
             return Err(StorageError::Stale);
         }
+        if roles(&before.api_key.permissions) != roles(&after.permissions) {
+            let own = api_key_role::table.filter(api_key_role::api_key_id.eq(after.id.to_string()));
+            self.run(|connection| diesel::delete(own).execute(connection))?;
+            self.insert_roles_of(&after)?;
+        }
         self.record_api_key(&after, Some(api_key_json(&before.api_key)), Some(api_key_json(&after)))?;
         self.announce(Change::ApiKeyWritten { digest: before.digest, api_key: after.clone() });
         Ok(after)
+    }
+
+    /// Looks for the tenant and the list that a key names, because SQLite does not say which of two foreign keys stands
+    /// against a statement. On PostgreSQL one of them can still go before the statement: the write then runs again.
+    fn require_references(&mut self, api_key: &ApiKey) -> Result<(), StorageError> {
+        if let Some(id) = api_key.tenant_id {
+            let query = tenant::table.find(id.to_string()).select(tenant::id);
+            let found: Option<String> = self.run(|connection| query.first(connection).optional())?;
+            found.ok_or(StorageError::MissingReference(Entity::Tenant))?;
+        }
+        if let Some(id) = api_key.ip_access_control_list_id {
+            let query = ip_access_control_list::table.find(id.to_string()).select(ip_access_control_list::id);
+            let found: Option<String> = self.run(|connection| query.first(connection).optional())?;
+            found.ok_or(StorageError::MissingReference(Entity::IpAccessControlList))?;
+        }
+        Ok(())
+    }
+
+    /// Notes which roles a key names, so that they stay. What it named before must be gone.
+    fn insert_roles_of(&mut self, api_key: &ApiKey) -> Result<(), StorageError> {
+        let names: BTreeSet<_> = roles(&api_key.permissions).iter().collect();
+        for name in names {
+            self.run_referring(StorageError::MissingReference(Entity::Role), |connection| {
+                diesel::insert_into(api_key_role::table)
+                    .values((
+                        api_key_role::api_key_id.eq(api_key.id.to_string()),
+                        api_key_role::role_name.eq(name.as_str()),
+                    ))
+                    .execute(connection)
+            })?;
+        }
+        Ok(())
     }
 
     /// Deletes an API key; `false` when there was none inside the scope. A row that makes no sense can be
@@ -278,83 +348,12 @@ impl WriteTransaction<'_> {
     }
 }
 
-fn api_key_json(api_key: &ApiKey) -> Value {
-    json!({
-        "id": api_key.id.to_string(),
-        "revision": api_key.revision.number(),
-        "name": api_key.name.as_ref().map(Name::as_str),
-        "attributes": api_key.attributes,
-        "permissions": permissions_text(&api_key.permissions),
-        "keyManager": api_key.key_manager,
-        "tenantId": api_key.tenant_id.map(|id| id.to_string()),
-        "retrievable": api_key.retrievable,
-        "expirationInstant": api_key.expiration_instant.map(Instant::epoch_millis),
-        "insertInstant": api_key.insert_instant.epoch_millis(),
-        "lastUpdateInstant": api_key.last_update_instant.epoch_millis(),
-    })
-}
-
-/// `None` stands for all endpoints, the empty text for none.
-fn permissions_text(permissions: &Permissions) -> Option<String> {
-    match permissions {
-        Permissions::All => None,
-        Permissions::Only(list) => Some(list.to_string()),
-        // Roles have no column yet: nothing.
-        Permissions::Roles(_) => Some(String::new()),
+fn inside(
+    query: api_key::BoxedQuery<'_, MultiBackend>,
+    scope: TenantScope,
+) -> api_key::BoxedQuery<'_, MultiBackend> {
+    match scope.tenant() {
+        None => query,
+        Some(tenant) => query.filter(api_key::tenant_id.eq(tenant.to_string())),
     }
-}
-
-fn to_row(api_key: &ApiKey, digest: &ApiKeyDigest) -> Row {
-    Row {
-        id: api_key.id.to_string(),
-        revision: api_key.revision.number(),
-        digest: digest.as_bytes().to_vec(),
-        name: api_key.name.as_ref().map(|name| name.as_str().to_owned()),
-        permissions: permissions_text(&api_key.permissions),
-        key_manager: api_key.key_manager,
-        tenant_id: api_key.tenant_id.map(|id| id.to_string()),
-        retrievable: api_key.retrievable,
-        expiration_instant: api_key.expiration_instant.map(Instant::epoch_millis),
-        attributes: json!(api_key.attributes).to_string(),
-        insert_instant: api_key.insert_instant.epoch_millis(),
-        last_update_instant: api_key.last_update_instant.epoch_millis(),
-    }
-}
-
-fn digest_of(row: &Row) -> Result<ApiKeyDigest, StorageError> {
-    row.digest
-        .as_slice()
-        .try_into()
-        .map(ApiKeyDigest::from_bytes)
-        .map_err(|_| corrupt(Entity::ApiKey, &row.id, "digest"))
-}
-
-fn from_row(row: Row) -> Result<(ApiKeyDigest, ApiKey), StorageError> {
-    let digest = digest_of(&row)?;
-    let id = row.id;
-    let bad = |reason: &str| corrupt(Entity::ApiKey, &id, reason);
-    let permissions = match row.permissions {
-        None => Permissions::All,
-        Some(text) => Permissions::Only(text.parse().map_err(|_| bad("permissions"))?),
-    };
-    let attributes: BTreeMap<String, String> =
-        serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?;
-    let api_key = ApiKey {
-        id: id.parse().map_err(|_| bad("id"))?,
-        revision: Revision::from_number(row.revision),
-        name: row.name.map(Name::try_from).transpose().map_err(|_| bad("name"))?,
-        attributes,
-        permissions,
-        key_manager: row.key_manager,
-        tenant_id: row.tenant_id.map(|text| text.parse()).transpose().map_err(|_| bad("tenant id"))?,
-        fusion_id: None,
-        name_repeats: false,
-        ip_access_control_list_id: None,
-        disabled: false,
-        retrievable: row.retrievable,
-        expiration_instant: row.expiration_instant.map(Instant::from_epoch_millis),
-        insert_instant: Instant::from_epoch_millis(row.insert_instant),
-        last_update_instant: Instant::from_epoch_millis(row.last_update_instant),
-    };
-    Ok((digest, api_key))
 }

@@ -235,15 +235,30 @@ fn is_busy(message: &str) -> bool {
 }
 
 /// The unique columns: constraint on PostgreSQL, column on SQLite, meaning.
-const UNIQUE: [(&str, &str, Entity, Field); 10] = [
+const UNIQUE: [(&str, &str, Entity, Field); 15] = [
     ("api_key_primary_key", "api_key.id", Entity::ApiKey, Field::Id),
     ("api_key_name_unique", "api_key.name", Entity::ApiKey, Field::Name),
     ("api_key_digest_unique", "api_key.digest", Entity::ApiKey, Field::Digest),
+    ("api_key_fusion_id_unique", "api_key.fusion_id", Entity::ApiKey, Field::FusionId),
     ("data_key_primary_key", "data_key.version", Entity::DataKey, Field::Id),
     ("instance_primary_key", "instance.singleton", Entity::Instance, Field::Id),
+    (
+        "ip_access_control_list_primary_key",
+        "ip_access_control_list.id",
+        Entity::IpAccessControlList,
+        Field::Id,
+    ),
+    (
+        "ip_access_control_list_name_unique",
+        "ip_access_control_list.name",
+        Entity::IpAccessControlList,
+        Field::Name,
+    ),
     ("key_primary_key", "key.id", Entity::Key, Field::Id),
     ("key_name_unique", "key.name", Entity::Key, Field::Name),
     ("key_kid_unique", "key.kid", Entity::Key, Field::Kid),
+    ("role_primary_key", "role.id", Entity::Role, Field::Id),
+    ("role_name_unique", "role.name", Entity::Role, Field::Name),
     ("tenant_primary_key", "tenant.id", Entity::Tenant, Field::Id),
     ("tenant_name_unique", "tenant.name", Entity::Tenant, Field::Name),
 ];

@@ -12,14 +12,26 @@ pub enum Entity {
     DataKey,
     /// The one row about the instance as a whole.
     Instance,
+    /// A list of the addresses from which API keys may be used.
+    IpAccessControlList,
     /// A key that signs tokens.
     Key,
+    /// A list of permissions that API keys name.
+    Role,
     /// A tenant.
     Tenant,
 }
 
 impl Entity {
-    const ALL: [Self; 5] = [Self::ApiKey, Self::DataKey, Self::Instance, Self::Key, Self::Tenant];
+    const ALL: [Self; 7] = [
+        Self::ApiKey,
+        Self::DataKey,
+        Self::Instance,
+        Self::IpAccessControlList,
+        Self::Key,
+        Self::Role,
+        Self::Tenant,
+    ];
 
     /// The name in change rows.
     #[must_use]
@@ -28,7 +40,9 @@ impl Entity {
             Self::ApiKey => "ApiKey",
             Self::DataKey => "DataKey",
             Self::Instance => "Instance",
+            Self::IpAccessControlList => "IpAccessControlList",
             Self::Key => "Key",
+            Self::Role => "Role",
             Self::Tenant => "Tenant",
         }
     }
@@ -55,6 +69,8 @@ pub enum Field {
     Name,
     /// The digest of an API key's value: another key has the same value.
     Digest,
+    /// The id of an API key in Fusion's dialect.
+    FusionId,
     /// The key identifier in token headers.
     Kid,
 }
@@ -65,6 +81,7 @@ impl fmt::Display for Field {
             Self::Id => "id",
             Self::Name => "name",
             Self::Digest => "digest",
+            Self::FusionId => "fusion id",
             Self::Kid => "kid",
         })
     }

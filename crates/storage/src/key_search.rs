@@ -17,7 +17,7 @@ use crate::schema::key;
 use crate::{ReadTransaction, StorageError, dialect};
 
 /// The most rows that are asked for by their ids at once: a statement of SQLite takes 32 766 parameters.
-const ROWS_AT_ONCE: usize = 500;
+pub(crate) const ROWS_AT_ONCE: usize = 500;
 /// The most names that are folded in one transaction, so that other writers need not wait long.
 const NAMES_PER_TRANSACTION: usize = 1_000;
 /// The most names that are held in memory to be folded.
@@ -117,7 +117,7 @@ fn page_with_total(search: &KeySearch) -> key::BoxedQuery<'_, MultiBackend, (Tex
 }
 
 /// Far beyond every table, and the databases can add two of them up.
-fn bounded(number: u64) -> i64 {
+pub(crate) fn bounded(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX / 2)
 }
 
@@ -236,6 +236,7 @@ pub(crate) fn has_unfolded_names(connection: &mut AnyConnection) -> Result<bool,
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
+    use claviger_domain::SortColumn;
     use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
     use diesel::sql_types::Integer;
 
@@ -285,7 +286,7 @@ mod tests {
         for filter in filters {
             let counted = plan(&mut connection, matching(&filter).count()).unwrap();
             assert!(counted.contains("COVERING INDEX"), "{counted}");
-            for column in KeyColumn::ALL {
+            for &column in KeyColumn::ALL {
                 for descending in [false, true] {
                     let search = KeySearch { order: vec![KeyOrder { column, descending }], ..filter.clone() };
                     if counts_along(&search) {

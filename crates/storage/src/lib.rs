@@ -1,4 +1,4 @@
-//! Storage of Claviger: API keys, keys and tenants in SQLite or PostgreSQL, through one set of queries.
+//! Storage of Claviger: API keys, what restricts them, keys and tenants in SQLite or PostgreSQL, through one set of queries.
 //!
 //! [`Store::read`] and [`Store::write`] are the only doors. What a look-up may see is an argument of it
 //! ([`claviger_domain::TenantScope`]), and every mutation writes a row of the `change` table in the same
@@ -8,6 +8,7 @@
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or both");
 
+mod api_key_rows;
 mod api_keys;
 mod changes;
 mod conn;
@@ -15,12 +16,14 @@ mod dialect;
 mod error;
 mod file;
 mod instance;
+mod ip_access_control_lists;
 mod key_expirations;
 mod key_search;
 mod keys;
 mod migrate;
 mod news;
 mod references;
+mod roles;
 mod schema;
 mod serve_lock;
 mod store;
@@ -30,10 +33,11 @@ mod url;
 #[cfg(feature = "sqlite")]
 mod writer;
 
-pub use api_keys::StoredApiKey;
+pub use api_key_rows::StoredApiKey;
 pub use changes::{Action, ChangeRow};
 pub use error::{Entity, Field, StorageError, TxError};
 pub use instance::Instance;
+pub use ip_access_control_lists::IpAccessControlListPage;
 pub use key_search::KeyPage;
 pub use keys::StoredKey;
 pub use migrate::MigrationStatus;

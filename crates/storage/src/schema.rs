@@ -65,6 +65,44 @@ diesel::table! {
         attributes -> Text,
         insert_instant -> BigInt,
         last_update_instant -> BigInt,
+        fusion_id -> Nullable<Text>,
+        repeating_name -> Nullable<Text>,
+        roles -> Nullable<Text>,
+        ip_access_control_list_id -> Nullable<Text>,
+        disabled -> Bool,
+    }
+}
+
+diesel::table! {
+    api_key_role (api_key_id, role_name) {
+        api_key_id -> Text,
+        role_name -> Text,
+    }
+}
+
+diesel::table! {
+    ip_access_control_list (id) {
+        id -> Text,
+        revision -> BigInt,
+        name -> Text,
+        name_folded -> Text,
+        entries -> Text,
+        data -> Nullable<Text>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    role (id) {
+        id -> Text,
+        revision -> BigInt,
+        name -> Text,
+        description -> Nullable<Text>,
+        permissions -> Text,
+        ui_permissions -> Text,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
     }
 }
 

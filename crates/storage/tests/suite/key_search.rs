@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use claviger_domain::{
-    Instant, Key, KeyAlgorithm, KeyColumn, KeyId, KeyOrder, KeySearch, KeyType, NamePattern, fold,
+    Instant, Key, KeyAlgorithm, KeyColumn, KeyId, KeyOrder, KeySearch, KeyType, NamePattern, SortColumn, fold,
 };
 use claviger_storage::{Entity, KeyPage, StorageError, StoredKey, TxError};
 use proptest::collection::vec;
@@ -184,7 +184,7 @@ pub fn searches_agree_with_a_model(db: &Database) {
 pub fn pages_make_up_the_whole(db: &Database) {
     let keys = some_keys();
     insert(db, &keys);
-    for column in KeyColumn::ALL {
+    for &column in KeyColumn::ALL {
         for descending in [false, true] {
             let order = vec![KeyOrder { column, descending }];
             let whole = KeySearch { order, number_of_results: u64::MAX, ..KeySearch::default() };

@@ -121,16 +121,23 @@ impl From<NoRsaKey> for ApiError {
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
+            // Whoever chooses Fusion's ids and the names of roles looks first whether they are taken.
+            StorageError::Conflict { field: Field::FusionId, .. }
+            | StorageError::Conflict { entity: Entity::Role, .. } => Self::Conflict,
             StorageError::Conflict { entity, field } => match conflict_code(entity, field) {
                 Some(code) => code.into(),
                 None => Self::Internal(format!("unexpected conflict: {entity:?} {field:?}")),
             },
             StorageError::MissingReference(Entity::Tenant) => (&codes::API_KEY_TENANT_INVALID).into(),
-            StorageError::InUse(Entity::Key) => (&codes::KEY_ID_IN_USE).into(),
-            // A key that a tenant names was there when it was checked, and is gone now.
-            StorageError::MissingReference(Entity::Key) | StorageError::InUse(_) | StorageError::Stale => {
-                Self::Conflict
+            StorageError::MissingReference(Entity::IpAccessControlList) => {
+                (&codes::API_KEY_IP_ACL_INVALID).into()
             }
+            StorageError::InUse(Entity::IpAccessControlList) => (&codes::IP_ACL_ID_IN_USE).into(),
+            StorageError::InUse(Entity::Key) => (&codes::KEY_ID_IN_USE).into(),
+            // What is named, a key by a tenant or a role by an API key, was there when it was checked, and is gone now.
+            StorageError::MissingReference(Entity::Key | Entity::Role)
+            | StorageError::InUse(_)
+            | StorageError::Stale => Self::Conflict,
             StorageError::Busy => Self::Busy("the database"),
             StorageError::Unavailable | StorageError::Locked => Self::Unavailable(Some(error)),
             _ => Self::Internal(error.to_string()),
@@ -153,6 +160,8 @@ fn conflict_code(entity: Entity, field: Field) -> Option<&'static Code> {
         (Entity::ApiKey, Field::Id) => &codes::API_KEY_ID_DUPLICATE,
         (Entity::ApiKey, Field::Name) => &codes::API_KEY_NAME_DUPLICATE,
         (Entity::ApiKey, Field::Digest) => &codes::API_KEY_KEY_DUPLICATE,
+        (Entity::IpAccessControlList, Field::Id) => &codes::IP_ACL_ID_DUPLICATE,
+        (Entity::IpAccessControlList, Field::Name) => &codes::IP_ACL_NAME_DUPLICATE,
         (Entity::Key, Field::Id) => &codes::KEY_ID_DUPLICATE,
         (Entity::Key, Field::Name) => &codes::KEY_NAME_DUPLICATE,
         (Entity::Key, Field::Kid) => &codes::KEY_KID_DUPLICATE,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
 use claviger_domain::SecretText;
-use claviger_http::{ListenAddress, RsaStockSize};
+use claviger_http::{ListenAddress, RsaStockSize, TrustedProxies};
 use claviger_storage::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -97,6 +97,8 @@ pub(crate) struct Config {
     pub(crate) master_key: MasterKeySource,
     pub(crate) bootstrap_api_key: Option<SecretText>,
     pub(crate) api_key_prefix: String,
+    pub(crate) api_key_in_query: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
     pub(crate) local_metrics_enabled: bool,
@@ -217,6 +219,18 @@ impl Reader {
             },
             Clone::clone,
         );
+        let api_key_in_query = self.parsed(
+            &settings::API_KEY_IN_QUERY,
+            false,
+            |text| choice(text, [("true", true), ("false", false)]),
+            ToString::to_string,
+        );
+        let trusted_proxies = self.parsed(
+            &settings::TRUSTED_PROXIES,
+            TrustedProxies::default(),
+            str::parse,
+            ToString::to_string,
+        );
         let http_workers = self.parsed(
             &settings::HTTP_WORKERS,
             surroundings.cores.clamp(1, 256),
@@ -262,6 +276,8 @@ impl Reader {
             master_key,
             bootstrap_api_key,
             api_key_prefix,
+            api_key_in_query,
+            trusted_proxies,
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),
             local_metrics_enabled,

@@ -80,6 +80,10 @@ settings! {
         "A file that holds the value of the first key manager. Not together with `BOOTSTRAP_API_KEY`.";
     API_KEY_PREFIX plain = "`clv_`", "up to 32 of `A-Z a-z 0-9 _ -`",
         "What generated API keys start with, so that scanners recognise a leaked one. A presented value that starts so and has the form of a generated key, but a wrong checksum, is refused without a look-up.";
+    API_KEY_IN_QUERY plain = "`false`", "`true` or `false`",
+        "Whether an API key may come in the parameter `apiKey` of the query string, as clients of Managed Fusion send it. Addresses end up in the logs of proxies, in histories and in `Referer`: only for clients that know no other way.";
+    TRUSTED_PROXIES plain = "none", "addresses, networks such as `10.0.0.0/8` and `unix`, joined by commas",
+        "The proxies whose `X-Forwarded-For` is believed; `unix` stands for one that connects over the Unix socket. The client is the first address from the right of that header that is none of them. From all others the header is not read.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",
         "Threads that accept and parse requests.";
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",
@@ -97,8 +101,7 @@ settings! {
 }
 
 /// Settings that are planned: naming one is refused like an unknown name, but in clearer words.
-const PLANNED: [&str; 5] =
-    ["KICKSTART_FILE", "PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE", "TRUSTED_PROXIES"];
+const PLANNED: [&str; 4] = ["KICKSTART_FILE", "PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 /// Whether this name, in capitals, is a setting of a later version.
 pub(crate) fn is_planned(name: &str) -> bool {

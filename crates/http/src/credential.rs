@@ -1,10 +1,10 @@
-//! The credential of a request, parsed in one place into one type.
+//! The credential of a request, parsed in one place into one type, with the carrier that it came in.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use claviger_domain::{Violations, codes};
+use claviger_crypto::content_digest;
 use zeroize::Zeroizing;
 
 /// What a request presents.
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 pub(crate) enum Credential<'a> {
     /// Nothing.
     None,
-    /// An API key: the whole value of `Authorization`, without a scheme word.
+    /// An API key: the whole value of its carrier; in `Authorization` without a scheme word.
     ApiKey(&'a [u8]),
     /// The credentials of Basic (RFC 7617), in base64.
     Basic(&'a [u8]),
@@ -32,8 +32,46 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
+/// Where a credential stands in the request. It tells which API the caller believes to speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// The header `Authorization`: FusionAuth's dialect.
+    Authorization,
+    /// The header `x-api-key` or `apikey`: Fusion's dialect.
+    ApiKeyHeader,
+    /// The parameter `apiKey` in the query string: Fusion's dialect.
+    Query,
+}
+
+impl Carrier {
+    /// A name for the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::ApiKeyHeader => "x-api-key",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// A credential and its carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Presented<'a> {
+    /// The credential.
+    pub(crate) credential: Credential<'a>,
+    /// Where it stands; `None` where there is none.
+    pub(crate) carrier: Option<Carrier>,
+}
+
+/// A request with more than one credential: two programs on its way could see different ones, so it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ambiguous;
+
 /// The user name of Basic whose password is an API key (FusionAuth: API Authentication).
 const BASIC_USER: &[u8] = b"apikey:";
+
+/// The parameter in the query string that carries an API key, where a setting allows it. Case-sensitive.
+const QUERY_PARAMETER: &[u8] = b"apiKey";
 
 /// The name of the cookie that carries a token.
 const TOKEN_COOKIE: &str = "access_token";
@@ -89,62 +127,218 @@ pub(crate) fn token<'a>(
     }
 }
 
-/// The credential among the values of `Authorization` and `x-api-key` on one request.
+/// The API key in a query string (`application/x-www-form-urlencoded`), decoded once.
 ///
 /// # Errors
-/// `[ambiguousCredentials]` when there is more than one, whatever their values.
-pub(crate) fn parse<'a>(
-    mut authorization: impl Iterator<Item = &'a [u8]>,
-    x_api_key: impl Iterator<Item = &'a [u8]>,
-) -> Result<Credential<'a>, Violations> {
-    let first = authorization.next();
-    let others = authorization.count() + x_api_key.count();
-    match first {
-        // The header of another dialect alone is no credential in this version.
-        None if others > 1 => Err(Violations::from(&codes::AMBIGUOUS_CREDENTIALS)),
-        None => Ok(Credential::None),
-        Some(_) if others > 0 => Err(Violations::from(&codes::AMBIGUOUS_CREDENTIALS)),
-        Some(value) => Ok(match value.trim_ascii() {
-            [] => Credential::None,
-            value if has_scheme(value) => match after_scheme(value, b"basic") {
-                Some(credentials) => Credential::Basic(credentials),
-                None => Credential::OtherScheme,
-            },
-            value => Credential::ApiKey(value),
-        }),
+/// [`Ambiguous`] when the parameter stands there twice, whatever its values.
+pub(crate) fn in_query(query: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Ambiguous> {
+    let mut values = query.split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (**decoded(name) == *QUERY_PARAMETER).then(|| decoded(value))
+    });
+    let value = values.next();
+    if values.next().is_some() { Err(Ambiguous) } else { Ok(value) }
+}
+
+/// Decodes a name or value of a form: `+` is a space, `%` with two hexadecimal digits a byte; any other `%` is itself.
+fn decoded(text: &str) -> Zeroizing<Vec<u8>> {
+    let hexadecimal = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                hexadecimal(*high).zip(hexadecimal(*low)).map(|(high, low)| ((high << 4) | low, after))
+            }
+            _ => None,
+        };
+        let (byte, after) = escaped.unwrap_or((if *first == b'+' { b' ' } else { *first }, after));
+        bytes.push(byte);
+        rest = after;
     }
+    bytes
+}
+
+/// The credential of a request among the values of its headers `Authorization`, `x-api-key` and `apikey`, and the API key
+/// in its query string, if that is a carrier at all. A cookie is none.
+///
+/// # Errors
+/// [`Ambiguous`] when there is more than one, whatever their values; but `x-api-key` and `apikey` may say the same.
+/// Headers that are sent twice can be joined with a comma on the way: a value of these two with a comma is two values.
+pub(crate) fn parse<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+    x_api_key: impl Iterator<Item = &'a [u8]>,
+    apikey: impl Iterator<Item = &'a [u8]>,
+    in_query: Option<&'a [u8]>,
+) -> Result<Presented<'a>, Ambiguous> {
+    let in_headers = match (at_most_one(x_api_key)?, at_most_one(apikey)?) {
+        (Some(first), Some(second)) if !is_same(first, second) => return Err(Ambiguous),
+        (first, second) => first.or(second),
+    };
+    if in_headers.is_some_and(|value| value.contains(&b',')) {
+        return Err(Ambiguous);
+    }
+    let (credential, carrier) = match (at_most_one(authorization)?, in_headers, in_query) {
+        (None, None, None) => return Ok(Presented { credential: Credential::None, carrier: None }),
+        (Some(value), None, None) => (in_authorization(value), Carrier::Authorization),
+        (None, Some(value), None) => (api_key(value), Carrier::ApiKeyHeader),
+        (None, None, Some(value)) => (api_key(value), Carrier::Query),
+        _ => return Err(Ambiguous),
+    };
+    Ok(Presented { credential, carrier: (credential != Credential::None).then_some(carrier) })
+}
+
+/// The value of a header without the white space around it (RFC 9110, section 5.5).
+fn at_most_one<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a [u8]>, Ambiguous> {
+    let value = values.next();
+    if values.next().is_some() { Err(Ambiguous) } else { Ok(value.map(<[u8]>::trim_ascii)) }
+}
+
+/// Whether two secrets are the same. What takes different time for different ones works on their digests.
+fn is_same(first: &[u8], second: &[u8]) -> bool {
+    content_digest(&[first]) == content_digest(&[second])
+}
+
+const fn api_key(value: &[u8]) -> Credential<'_> {
+    if value.is_empty() { Credential::None } else { Credential::ApiKey(value) }
+}
+
+fn in_authorization(value: &[u8]) -> Credential<'_> {
+    if !has_scheme(value) {
+        return api_key(value);
+    }
+    after_scheme(value, b"basic").map_or(Credential::OtherScheme, Credential::Basic)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(authorization: &[&[u8]], x_api_key: &[&[u8]], expected: Result<Credential<'_>, ()>) {
-        let parsed = parse(authorization.iter().copied(), x_api_key.iter().copied());
-        assert_eq!(parsed.map_err(|_| ()), expected);
+    const NONE: &[&[u8]] = &[];
+
+    type Outcome<'a> = Result<(Credential<'a>, Option<Carrier>), Ambiguous>;
+
+    fn parsed<'a>(
+        authorization: &[&'a [u8]],
+        x_api_key: &[&'a [u8]],
+        apikey: &[&'a [u8]],
+        query: Option<&'a [u8]>,
+    ) -> Outcome<'a> {
+        let [authorization, x_api_key, apikey] =
+            [authorization, x_api_key, apikey].map(|values| values.iter().copied());
+        parse(authorization, x_api_key, apikey, query).map(|found| (found.credential, found.carrier))
+    }
+
+    fn key(value: &[u8], carrier: Carrier) -> Outcome<'_> {
+        Ok((Credential::ApiKey(value), Some(carrier)))
     }
 
     #[test]
-    fn one_credential_or_none() {
-        check(&[], &[], Ok(Credential::None));
-        check(&[b""], &[], Ok(Credential::None));
-        check(&[b"  key with space "], &[], Ok(Credential::ApiKey(b"key with space")));
-        check(&[b"\xff\xfe"], &[], Ok(Credential::ApiKey(b"\xff\xfe")));
-        check(&[b"Bearer-like"], &[], Ok(Credential::ApiKey(b"Bearer-like")));
-        check(&[b"basic  YTpi "], &[], Ok(Credential::Basic(b"YTpi")));
-        for scheme in [b"bearer x".as_slice(), b"JWT x", b"dPoP x", b"Basic"] {
-            check(&[scheme], &[], Ok(Credential::OtherScheme));
+    fn nothing_is_nothing() {
+        let none = Ok((Credential::None, None));
+        assert_eq!(parsed(NONE, NONE, NONE, None), none);
+        for empty in [b"".as_slice(), b"  ", b"\t"] {
+            assert_eq!(parsed(&[empty], NONE, NONE, None), none);
+            assert_eq!(parsed(NONE, &[empty], NONE, None), none);
+            assert_eq!(parsed(NONE, NONE, &[empty], None), none);
+            assert_eq!(parsed(NONE, &[empty], &[b""], None), none);
         }
-        check(&[], &[b"k"], Ok(Credential::None));
+        assert_eq!(parsed(NONE, NONE, NONE, Some(b"")), none);
+    }
+
+    #[test]
+    fn authorization_takes_keys_and_schemes() {
+        let authorization = |value| parsed(&[value], NONE, NONE, None);
+        for value in [b"k".as_slice(), b"\xff\xfe", b"Bearer-like", b"a,b", b"key with space"] {
+            assert_eq!(authorization(value), key(value, Carrier::Authorization));
+        }
+        assert_eq!(authorization(b" \tk "), key(b"k", Carrier::Authorization));
+        let scheme = |credential| Ok((credential, Some(Carrier::Authorization)));
+        assert_eq!(authorization(b"basic  YTpi "), scheme(Credential::Basic(b"YTpi")));
+        for other in [b"bearer x".as_slice(), b"JWT x", b"dPoP x", b"Basic"] {
+            assert_eq!(authorization(other), scheme(Credential::OtherScheme));
+        }
+    }
+
+    #[test]
+    fn the_other_carriers_know_no_schemes() {
+        for value in [b"k".as_slice(), b"\xff", b"Bearer x", b"Basic YTpi", b"key with space"] {
+            assert_eq!(parsed(NONE, &[value], NONE, None), key(value, Carrier::ApiKeyHeader));
+            assert_eq!(parsed(NONE, NONE, &[value], None), key(value, Carrier::ApiKeyHeader));
+            assert_eq!(parsed(NONE, &[value], &[value], None), key(value, Carrier::ApiKeyHeader));
+            assert_eq!(parsed(NONE, NONE, NONE, Some(value)), key(value, Carrier::Query));
+        }
+        assert_eq!(parsed(NONE, &[b" k"], &[b"k\t "], None), key(b"k", Carrier::ApiKeyHeader));
+        // The query is no list, and not trimmed: nothing on the way joins or pads its values.
+        assert_eq!(parsed(NONE, NONE, NONE, Some(b" a,b ")), key(b" a,b ", Carrier::Query));
     }
 
     #[test]
     fn two_are_refused_whatever_they_say() {
-        check(&[b"k", b"k"], &[], Err(()));
-        check(&[b"k"], &[b"k"], Err(()));
-        check(&[b""], &[b"k"], Err(()));
-        check(&[], &[b"k", b"k"], Err(()));
+        let (k, empty): (&[u8], &[u8]) = (b"k", b"");
+        for [first, second] in [[k, k], [k, b"other"], [k, empty], [empty, k], [empty, empty]] {
+            for two in [
+                parsed(&[first, second], NONE, NONE, None),
+                parsed(NONE, &[first, second], NONE, None),
+                parsed(NONE, NONE, &[first, second], None),
+                parsed(&[first], &[second], NONE, None),
+                parsed(&[first], NONE, &[second], None),
+                parsed(&[first], &[second], &[second], None),
+                parsed(&[first], NONE, NONE, Some(second)),
+                parsed(NONE, &[first], NONE, Some(second)),
+                parsed(NONE, NONE, &[first], Some(second)),
+            ] {
+                assert_eq!(two, Err(Ambiguous), "{first:?} {second:?}");
+            }
+            if first != second {
+                assert_eq!(parsed(NONE, &[first], &[second], None), Err(Ambiguous));
+            }
+        }
+        for list in [b"k,k".as_slice(), b"k, k", b"k,", b",", b",k", b"a,b"] {
+            assert_eq!(parsed(NONE, &[list], NONE, None), Err(Ambiguous));
+            assert_eq!(parsed(NONE, NONE, &[list], None), Err(Ambiguous));
+            assert_eq!(parsed(NONE, &[list], &[list], None), Err(Ambiguous));
+        }
+        assert_eq!(parsed(&[b"Bearer x"], &[b"k"], NONE, None), Err(Ambiguous));
+        assert_eq!(parsed(&[b"Basic YTpi"], NONE, &[b""], None), Err(Ambiguous));
+    }
+
+    #[test]
+    fn a_query_is_decoded_once() {
+        for (query, expected) in [
+            ("apiKey=k", "k"),
+            ("a=b&apiKey=k&c", "k"),
+            ("apiKey=", ""),
+            ("apiKey", ""),
+            ("%61piKey=k", "k"),
+            ("apiKey=a%2Bb%20c+d", "a+b c d"),
+            ("apiKey=a%252Bb", "a%2Bb"),
+            ("apiKey=k=k", "k=k"),
+            ("apiKey=%e2%82%ac", "\u{20ac}"),
+            ("apiKey=100%&x", "100%"),
+            ("apiKey=%+1%-1%g0%1", "% 1%-1%g0%1"),
+        ] {
+            let found = in_query(query).unwrap().unwrap();
+            assert_eq!(std::str::from_utf8(&found), Ok(expected), "{query}");
+        }
+        assert_eq!(in_query("apiKey=%ff%00").unwrap().unwrap().as_slice(), b"\xff\0");
+        for other in
+            ["", "apikey=k", "ApiKey=k", "APIKEY=k", "x-api-key=k", "a=apiKey", "apiKey[]=k", ";apiKey=k"]
+        {
+            assert_eq!(in_query(other), Ok(None), "{other}");
+        }
+        for twice in ["apiKey=k&apiKey=k", "apiKey&apiKey", "apiKey=k&a=b&%61piKey=", "apiKey=&apiKey=k"] {
+            assert_eq!(in_query(twice), Err(Ambiguous), "{twice}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let presented = parse([b"s3cret".as_slice()].into_iter(), [].into_iter(), [].into_iter(), None);
+        assert_eq!(
+            format!("{:?}", presented.unwrap()),
+            "Presented { credential: ApiKey(..), carrier: Some(Authorization) }"
+        );
     }
 
     #[test]

@@ -3,13 +3,12 @@
 //! Routing uses the strict path parser of `claviger-authz`, the same that decisions use, so that router and rules cannot
 //! disagree about a path. The body is read only after the gate has let the caller through.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH,
+    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
 };
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,9 +16,11 @@ use claviger_authz::Path;
 use claviger_domain::{ApiKeyId, Method, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Body};
-use crate::credential::{self, Credential};
+use crate::client_address::{Client, Peer};
+use crate::credential::{self, Ambiguous, Carrier, Credential};
 use crate::error::ApiError;
 use crate::gate::{Caller, TenantHeader, admit};
 use crate::handlers::{self, Input, handle, handle_quickly};
@@ -31,7 +32,9 @@ use crate::state::AppState;
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
 
+static APIKEY: HeaderName = HeaderName::from_static("apikey");
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,8 +62,10 @@ pub(crate) async fn entry(
 ) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let request_id = state.request_ids.next();
-    let mut seen = Seen::default();
-    let outcome = respond(&request, payload, &state, &mut seen).await;
+    let mut seen = Seen { client: client(&request, &state), route: None, carrier: None, caller_id: None };
+    let in_query =
+        if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
+    let outcome = respond(&request, payload, &state, &in_query, &mut seen).await;
     let (answer, error) = match outcome {
         Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
         Err(error) => (error.answer(), Some(error)),
@@ -72,13 +77,22 @@ pub(crate) async fn entry(
     }
     state.metrics.request(seen.route, answer.status);
     log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
-    response(&request, answer, error.as_ref(), &request_id)
+    let mut response = response(&request, answer, error.as_ref(), &request_id);
+    if in_query != Ok(None) {
+        // The address of this answer is a secret that nobody else is to be told.
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    response
 }
 
+/// The API key in the query string, where that is looked at.
+type InQuery = Result<Option<Zeroizing<Vec<u8>>>, Ambiguous>;
+
 /// What became clear about a request on the way, for log and metrics.
-#[derive(Default)]
 struct Seen {
+    client: Client,
     route: Option<&'static Route>,
+    carrier: Option<Carrier>,
     caller_id: Option<ApiKeyId>,
 }
 
@@ -86,6 +100,7 @@ async fn respond(
     request: &HttpRequest,
     payload: web::Payload,
     state: &web::Data<Arc<AppState>>,
+    in_query: &InQuery,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
     let method = method(request)?;
@@ -97,12 +112,15 @@ async fn respond(
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
     seen.route = Some(route);
-    let caller = caller(request, state, route)?;
+    let caller = caller(request, state, route, in_query, seen)?;
     seen.caller_id = caller.as_deref().map(Caller::api_key_id);
     match route.operation {
         Operation::RetrieveHealth => return Ok(handlers::health(state)),
         Operation::RetrieveStatus => {
-            return handlers::status(state, caller.is_some() || is_local_operator(request, state));
+            return handlers::status(
+                state,
+                caller.is_some() || is_local_operator(request, state, &seen.client),
+            );
         }
         Operation::RetrieveVersion => return handlers::version(),
         _ => {}
@@ -157,12 +175,30 @@ fn method(request: &HttpRequest) -> Result<Option<Method>, ApiError> {
     }
 }
 
-fn caller(request: &HttpRequest, state: &AppState, route: &Route) -> Result<Option<Arc<Caller>>, ApiError> {
+fn client(request: &HttpRequest, state: &AppState) -> Client {
+    let peer = Peer::new(request.peer_addr(), state.unix_socket);
+    Client::new(peer, &state.trusted_proxies, bytes(request.headers(), &X_FORWARDED_FOR))
+}
+
+fn caller(
+    request: &HttpRequest,
+    state: &AppState,
+    route: &Route,
+    in_query: &InQuery,
+    seen: &mut Seen,
+) -> Result<Option<Arc<Caller>>, ApiError> {
     if route.guard == Guard::Public {
         return Ok(None);
     }
     let headers = request.headers();
-    let mut credential = credential::parse(bytes(headers, &AUTHORIZATION), bytes(headers, &X_API_KEY))?;
+    let presented = credential::parse(
+        bytes(headers, &AUTHORIZATION),
+        bytes(headers, &X_API_KEY),
+        bytes(headers, &APIKEY),
+        in_query.as_ref().map_err(|Ambiguous| Ambiguous)?.as_ref().map(|value| value.as_slice()),
+    )?;
+    seen.carrier = presented.carrier;
+    let mut credential = presented.credential;
     let basic;
     if let (Guard::Operator(_), Credential::Basic(credentials)) = (route.guard, credential) {
         basic = credential::basic_api_key(credentials);
@@ -170,13 +206,13 @@ fn caller(request: &HttpRequest, state: &AppState, route: &Route) -> Result<Opti
     }
     let anonymous = match route.guard {
         Guard::Optional(_) => true,
-        Guard::Operator(_) => is_local_operator(request, state),
+        Guard::Operator(_) => is_local_operator(request, state, &seen.client),
         Guard::Public | Guard::Endpoint(_) | Guard::KeyManager => false,
     };
     if anonymous && credential == Credential::None {
         return Ok(None);
     }
-    let address = request.peer_addr().map(|address| address.ip().to_string());
+    let address = seen.client.address();
     admit(state, route.guard, route.method, credential, tenant_header(headers), address)
         .map(|caller| Some(Arc::new(caller)))
 }
@@ -228,10 +264,10 @@ fn tenant_header(headers: &HeaderMap) -> TenantHeader {
     }
 }
 
-/// The loopback bypass: a setting, the peer's own address, and no sign of a proxy.
-fn is_local_operator(request: &HttpRequest, state: &AppState) -> bool {
+/// The loopback bypass: a setting, the peer's own address, which is no trusted proxy's, and no sign of any other proxy.
+fn is_local_operator(request: &HttpRequest, state: &AppState, client: &Client) -> bool {
     state.local_metrics
-        && request.peer_addr().as_ref().map(SocketAddr::ip).is_some_and(|ip| ip.to_canonical().is_loopback())
+        && client.is_on_loopback()
         && !request
             .headers()
             .keys()
@@ -331,7 +367,9 @@ fn log(
     let path = loggable(request.uri().path());
     let path = path.as_str();
     let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let peer = text_or_dash(request.peer_addr());
+    let peer = seen.client.peer().to_string();
+    let client = seen.client.behind_peer();
+    let carrier = seen.carrier.map(Carrier::as_str);
     let api_key_id = text_or_dash(seen.caller_id);
     match error {
         Some(ApiError::Internal(reason)) => {
@@ -349,12 +387,36 @@ fn log(
         Some(ApiError::Refused(refusal)) => {
             let reason = refusal.to_string();
             let api_key_id = text_or_dash(refusal.api_key_id());
-            tracing::info!(request_id, method, path, status, peer, reason, api_key_id, "refused");
+            tracing::info!(
+                request_id, method, path, status, peer, client, carrier, reason, api_key_id, "refused"
+            );
         }
         None if changing => {
-            tracing::info!(request_id, method, path, status, duration_us, peer, api_key_id, "changed");
+            tracing::info!(
+                request_id,
+                method,
+                path,
+                status,
+                duration_us,
+                peer,
+                client,
+                carrier,
+                api_key_id,
+                "changed"
+            );
         }
-        _ => tracing::debug!(request_id, method, path, status, duration_us, peer, api_key_id, "answered"),
+        _ => tracing::debug!(
+            request_id,
+            method,
+            path,
+            status,
+            duration_us,
+            peer,
+            client,
+            carrier,
+            api_key_id,
+            "answered"
+        ),
     }
 }
 

@@ -3,11 +3,13 @@
 use claviger_crypto::CryptoError;
 use claviger_domain::{Code, Violation, Violations, codes};
 use claviger_storage::{Entity, Field, StorageError, TxError};
+use serde::Serialize;
 
 use crate::answer::Answer;
+use crate::credential::Ambiguous;
 use crate::gate::Refusal;
 use crate::rsa_stock::NoRsaKey;
-use crate::wire::errors::Errors;
+use crate::wire::errors::{Errors, ErrorsOfBothDialects};
 use crate::wire::render;
 
 /// Why a request is not answered as asked.
@@ -16,6 +18,9 @@ pub(crate) enum ApiError {
     /// Something in the request is wrong.
     #[error("the request is invalid")]
     Invalid(Violations),
+    /// More than one credential.
+    #[error("ambiguous credentials")]
+    AmbiguousCredentials,
     /// Two requests changed the same object, and retrying did not help.
     #[error("conflicting changes")]
     Conflict,
@@ -64,6 +69,15 @@ impl ApiError {
     pub(crate) fn answer(&self) -> Answer {
         match self {
             Self::Invalid(violations) => errors(400, violations),
+            Self::AmbiguousCredentials => {
+                let code = &codes::AMBIGUOUS_CREDENTIALS;
+                let violations = Violations::from(code);
+                let errors = Errors::from(&violations);
+                rendered(
+                    400,
+                    &ErrorsOfBothDialects { code: "ambiguous-credentials", message: code.message, errors },
+                )
+            }
             Self::Conflict => errors(409, &Violations::from(&codes::RETRYABLE_CONFLICT)),
             Self::NotFound | Self::NoSuchPath => Answer::empty(404),
             Self::MethodNotAllowed => Answer::empty(405),
@@ -79,9 +93,19 @@ impl ApiError {
 }
 
 fn errors(status: u16, violations: &Violations) -> Answer {
-    match render(&Errors::from(violations)) {
+    rendered(status, &Errors::from(violations))
+}
+
+fn rendered(status: u16, document: &impl Serialize) -> Answer {
+    match render(document) {
         Ok(body) => Answer::json(status, body),
         Err(_) => Answer::empty(status),
+    }
+}
+
+impl From<Ambiguous> for ApiError {
+    fn from(Ambiguous: Ambiguous) -> Self {
+        Self::AmbiguousCredentials
     }
 }
 

@@ -4,6 +4,7 @@
 //! only that; bodies and objects come later. The gate works in memory alone and never touches the database.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use claviger_authz::{
     Access, CompiledPermissions, Decision, Endpoint, EndpointScope, Reason, Request, Target,
@@ -100,7 +101,7 @@ pub(crate) struct Caller {
     entry: Entry,
     scope: TenantScope,
     request: Request,
-    address: Option<String>,
+    address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -126,7 +127,8 @@ impl Caller {
 
     /// What is recorded with the changes that the caller makes.
     pub(crate) fn change_context(&self, now: Instant) -> ChangeContext {
-        ChangeContext { actor: Actor::ApiKey(self.entry.id), instant: now, address: self.address.clone() }
+        let address = self.address.map(|address| address.to_string());
+        ChangeContext { actor: Actor::ApiKey(self.entry.id), instant: now, address }
     }
 
     /// The caller as the keyring knows it now: while the body was on its way the key may have been deleted or narrowed.
@@ -134,7 +136,7 @@ impl Caller {
     /// # Errors
     /// As [`admit`].
     pub(crate) fn refreshed(&self, state: &AppState) -> Result<Self, ApiError> {
-        pass(state, self.digest, Request { now: state.now(), ..self.request }, self.address.clone())
+        pass(state, self.digest, Request { now: state.now(), ..self.request }, self.address)
     }
 
     /// Compares the caller with the database, inside the transaction that is about to write: nothing is written with power
@@ -171,7 +173,8 @@ impl Caller {
     }
 }
 
-/// Lets a request with this credential through to what `guard` protects, or says why not.
+/// Lets a request with this credential through to what `guard` protects, or says why not. `address` is the client's;
+/// `None` when it is not known.
 ///
 /// # Errors
 /// [`ApiError::Refused`] for everything that is answered with 401, [`ApiError::Invalid`] for a tenant header that is
@@ -182,7 +185,7 @@ pub(crate) fn admit(
     method: Method,
     credential: Credential<'_>,
     tenant: TenantHeader,
-    address: Option<String>,
+    address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
     let target = match guard {
         Guard::KeyManager => Target::ApiKeys,
@@ -229,7 +232,7 @@ fn pass(
     state: &AppState,
     digest: ApiKeyDigest,
     request: Request,
-    address: Option<String>,
+    address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
     let generation = state.generation();
     let outcome = state.serves().then(|| decide(state, &digest, &request));

@@ -5,6 +5,7 @@
 //! it shows in the public interface.
 
 mod answer;
+mod client_address;
 mod credential;
 mod dispatch;
 mod error;
@@ -24,6 +25,7 @@ mod state;
 mod tenant_tokens;
 mod wire;
 
+pub use client_address::{InvalidTrustedProxies, TrustedProxies};
 pub use handlers::FUSIONAUTH_VERSION;
 pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};

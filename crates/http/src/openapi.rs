@@ -31,6 +31,8 @@ pub fn openapi_document() -> Value {
         "components": {"schemas": schemas(), "securitySchemes": {
             "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization",
                 "description": "The value of an API key, without a scheme word."},
+            "ApiKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-key",
+                "description": "The value of an API key, in this header or in apikey."},
             "ApiKeyAsPassword": {"type": "http", "scheme": "basic",
                 "description": "The user is apikey, the password the value of an API key."},
             "Token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
@@ -47,9 +49,9 @@ fn operation(route: &Route) -> Value {
         "security": match route.guard {
             Guard::Public if route.operation == Operation::ValidateToken => json!([{"Token": []}]),
             Guard::Public => json!([]),
-            Guard::Optional(_) => json!([{}, {"ApiKey": []}]),
-            Guard::Endpoint(_) | Guard::KeyManager => json!([{"ApiKey": []}]),
-            Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyAsPassword": []}]),
+            Guard::Optional(_) => json!([{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
+            Guard::Endpoint(_) | Guard::KeyManager => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
+            Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyHeader": []}, {"ApiKeyAsPassword": []}]),
         },
     });
     let mut parameters = Vec::new();
@@ -116,7 +118,12 @@ fn responses(route: &Route) -> Value {
         responses.insert(status.to_owned(), response);
     };
     let has_id = route.template.contains('{');
-    if has_id || matches!(route.takes, Takes::Json(_)) || !route.query().is_empty() {
+    // Wherever credentials are looked at, there can be two of them.
+    if route.guard != Guard::Public
+        || has_id
+        || matches!(route.takes, Takes::Json(_))
+        || !route.query().is_empty()
+    {
         add("400", "The request is invalid", true);
     }
     match route.guard {
@@ -159,6 +166,8 @@ fn schemas() -> Map<String, Value> {
     let own = json!({
         "Error": error,
         "Errors": {"type": "object", "properties": {
+            "code": {"type": "string", "description": "Fusion's code, when two credentials were sent"},
+            "message": {"type": "string", "description": "Beside code"},
             "fieldErrors": {"type": "object", "additionalProperties":
                 {"type": "array", "items": {"$ref": "#/components/schemas/Error"}}},
             "generalErrors": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},

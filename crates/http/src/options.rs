@@ -10,6 +10,7 @@ use claviger_crypto::MasterKey;
 use claviger_domain::SecretText;
 use claviger_storage::StoreOptions;
 
+use crate::client_address::TrustedProxies;
 use crate::rsa_stock::RsaStockSize;
 use crate::state::Clock;
 
@@ -64,6 +65,10 @@ pub struct ServerOptions {
     pub migrate: bool,
     /// Whether a caller on loopback sees the full `/api/status` and the metrics.
     pub local_metrics: bool,
+    /// The proxies whose word about the client's address counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether the parameter `apiKey` in the query string carries an API key.
+    pub api_key_in_query: bool,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -11,6 +11,7 @@ use claviger_domain::{Change, Instant, TenantId};
 use claviger_keyring::Keyring;
 use claviger_storage::{ServeLock, Store};
 
+use crate::client_address::TrustedProxies;
 use crate::metrics::Metrics;
 use crate::parsed_keys::ParsedKeys;
 use crate::published::PublishedCache;
@@ -97,6 +98,11 @@ pub(crate) struct AppState {
     /// The name of the database engine, for `/api/status`.
     pub(crate) engine: &'static str,
     pub(crate) local_metrics: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// Whether the server listens on a Unix socket, where peers have no address.
+    pub(crate) unix_socket: bool,
+    /// Whether the query string may carry an API key.
+    pub(crate) api_key_in_query: bool,
     pub(crate) longest_body: Duration,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,

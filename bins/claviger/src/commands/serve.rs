@@ -49,6 +49,8 @@ fn run(config: &mut Config) -> Result<(), Error> {
         api_key_prefix: config.api_key_prefix.clone(),
         migrate: config.migrate,
         local_metrics: config.local_metrics_enabled,
+        trusted_proxies: config.trusted_proxies.clone(),
+        api_key_in_query: config.api_key_in_query,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

@@ -64,6 +64,8 @@ fn defaults_need_nothing() {
             "BOOTSTRAP_API_KEY = unset (default)",
             "BOOTSTRAP_API_KEY_FILE = unset (default)",
             "API_KEY_PREFIX = clv_ (default)",
+            "API_KEY_IN_QUERY = false (default)",
+            "TRUSTED_PROXIES = none (default)",
             "HTTP_WORKERS = 3 (default)",
             "SHUTDOWN_GRACE_SECONDS = 10 (default)",
             "LOCAL_METRICS_ENABLED = false (default)",
@@ -88,6 +90,8 @@ fn every_setting_is_read() {
         ("CLAVIGER_MASTER_KEY", KEY),
         ("CLAVIGER_BOOTSTRAP_API_KEY", "this-really-should-be-secret"),
         ("CLAVIGER_API_KEY_PREFIX", "acme_"),
+        ("CLAVIGER_API_KEY_IN_QUERY", "true"),
+        ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8, ::ffff:192.0.2.1 ,unix"),
         ("CLAVIGER_HTTP_WORKERS", "1"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "0"),
         ("CLAVIGER_LOCAL_METRICS_ENABLED", "true"),
@@ -97,7 +101,8 @@ fn every_setting_is_read() {
     .unwrap();
     assert_eq!(config.http_addr, ListenAddress::Unix("/run/claviger.sock".into()));
     assert_eq!(config.store.pool_size, 100);
-    assert!(!config.migrate && config.local_metrics_enabled);
+    assert!(!config.migrate && config.local_metrics_enabled && config.api_key_in_query);
+    assert_eq!(config.trusted_proxies, "10.0.0.0/8,192.0.2.1,unix".parse().unwrap());
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.to_base64().expose() == KEY));
     let bootstrap = config.bootstrap_api_key.as_ref().map(SecretText::expose);
     assert_eq!(bootstrap, Some("this-really-should-be-secret"));
@@ -111,6 +116,7 @@ fn every_setting_is_read() {
             "MASTER_KEY_FILE = unset (default)",
             "BOOTSTRAP_API_KEY = *** (environment)",
             "API_KEY_PREFIX = acme_ (environment)",
+            "TRUSTED_PROXIES = 10.0.0.0/8,192.0.2.1,unix (environment)",
         ],
     );
     for text in [config.to_string(), format!("{config:?}")] {
@@ -194,6 +200,8 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             ("CLAVIGER_DATABASE_POOL_SIZE", "0"),
             ("CLAVIGER_MIGRATE", "on"),
             ("CLAVIGER_API_KEY_PREFIX", "a b"),
+            ("CLAVIGER_API_KEY_IN_QUERY", "1"),
+            ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1,10.0.0.1/8"),
             ("CLAVIGER_HTTP_WORKERS", "257"),
             ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "-1"),
             ("CLAVIGER_LOCAL_METRICS_ENABLED", "yes"),
@@ -206,6 +214,8 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             "CLAVIGER_DATABASE_POOL_SIZE: \"0\": must be a whole number from 1 to 100",
             "CLAVIGER_MIGRATE: \"on\": must be auto or off",
             "CLAVIGER_API_KEY_PREFIX: \"a b\"",
+            "CLAVIGER_API_KEY_IN_QUERY: \"1\": must be true or false",
+            "CLAVIGER_TRUSTED_PROXIES: \"127.0.0.1,10.0.0.1/8\": the entry \"10.0.0.1/8\" has bits set beyond",
             "CLAVIGER_HTTP_WORKERS: \"257\"",
             "CLAVIGER_SHUTDOWN_GRACE_SECONDS: \"-1\"",
             "CLAVIGER_LOCAL_METRICS_ENABLED: \"yes\": must be true or false",

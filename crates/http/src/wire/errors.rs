@@ -21,6 +21,19 @@ pub(crate) struct Errors<'a> {
     general_errors: Vec<Error<'a>>,
 }
 
+/// The body that reports an error which shows up before it is known which API the caller believes to speak to: Fusion's
+/// members beside FusionAuth's.
+#[derive(Serialize)]
+pub(crate) struct ErrorsOfBothDialects<'a> {
+    /// Fusion's code.
+    pub(crate) code: &'static str,
+    /// The sentence.
+    pub(crate) message: &'static str,
+    /// FusionAuth's part.
+    #[serde(flatten)]
+    pub(crate) errors: Errors<'a>,
+}
+
 impl<'a> From<&'a Violations> for Errors<'a> {
     fn from(violations: &'a Violations) -> Self {
         let mut errors = Self { field_errors: BTreeMap::new(), general_errors: Vec::new() };

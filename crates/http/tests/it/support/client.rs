@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -97,7 +99,7 @@ pub(crate) fn head(method: &str, path: &str, headers: &[(String, String)]) -> St
 }
 
 /// A connection for exact bytes.
-pub(crate) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection<S = TcpStream>(BufReader<S>);
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
@@ -112,7 +114,19 @@ impl Connection {
     pub(crate) fn stream(&self) -> TcpStream {
         self.0.get_ref().try_clone().unwrap()
     }
+}
 
+impl Connection<UnixStream> {
+    /// A connection over a Unix socket.
+    pub(crate) fn open_unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.get_mut().write_all(bytes)
     }
@@ -251,7 +265,13 @@ impl Reply {
     #[track_caller]
     pub(crate) fn errors(&self) -> Vec<String> {
         let document = self.json();
-        let parts: BTreeMap<String, Value> = serde_json::from_value(document).unwrap();
+        let mut parts: BTreeMap<String, Value> = serde_json::from_value(document).unwrap();
+        // Before it is known which dialect the caller speaks, the members of the other one are there as well.
+        if parts.get("code").is_some_and(|code| code == "ambiguous-credentials") {
+            parts.remove("code");
+            let message = parts.remove("message").unwrap();
+            assert_eq!(message, parts["generalErrors"][0]["message"]);
+        }
         let mut found = Vec::new();
         let mut code = |error: &Value| {
             let error = error.as_object().unwrap();

@@ -1,17 +1,20 @@
 //! The server under test: started as the binary starts it, stopped and started again on the same database.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use claviger_crypto::MasterKey;
-use claviger_domain::{Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
+use claviger_domain::{Actor, Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
 use claviger_http::{
-    Clock, CommandLineApiKey, RsaStockSize, ServerError, ServerOptions, Stop, create_api_key, serve,
+    Clock, CommandLineApiKey, ListenAddress, RsaStockSize, ServerError, ServerOptions, Stop, TrustedProxies,
+    create_api_key, serve,
 };
 use claviger_storage::{StorageError, Store, StoreOptions};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::client::Client;
@@ -30,6 +33,13 @@ pub(crate) const START: i64 = 1_800_000_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) local_metrics: bool,
+    /// As the setting `TRUSTED_PROXIES`; empty for none.
+    pub(crate) trusted_proxies: &'static str,
+    pub(crate) api_key_in_query: bool,
+    /// Whether it listens on a Unix socket, at [`Server::socket`], and not on TCP.
+    pub(crate) unix_socket: bool,
+    /// Whether the first key manager has the value [`BOOTSTRAP`]; else one is generated.
+    pub(crate) bootstrap: bool,
     pub(crate) longest_body: Duration,
     pub(crate) rsa_stock: RsaStockSize,
 }
@@ -38,6 +48,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             local_metrics: false,
+            trusted_proxies: "",
+            api_key_in_query: false,
+            unix_socket: false,
+            bootstrap: true,
             longest_body: Duration::from_secs(30),
             rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         }
@@ -50,12 +64,16 @@ pub(crate) struct Server {
     clock_reads: Arc<AtomicU64>,
     settings: Settings,
     running: Mutex<Option<Running>>,
+    directory: TempDir,
     // After the server: a database is dropped when nobody uses it any more.
     database: Database,
 }
 
 struct Running {
-    address: SocketAddr,
+    /// `None` on a Unix socket.
+    address: Option<SocketAddr>,
+    /// The value that was generated for the first key manager.
+    first_api_key: Option<String>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), ServerError>>,
 }
@@ -68,6 +86,7 @@ impl Server {
             clock_reads: Arc::default(),
             settings,
             running: Mutex::new(None),
+            directory: tempfile::tempdir().unwrap(),
             database,
         };
         server.run();
@@ -78,13 +97,21 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();
         let options = ServerOptions {
-            listen: "127.0.0.1:0".parse().unwrap(),
+            listen: match self.settings.unix_socket {
+                true => ListenAddress::Unix(self.socket()),
+                false => "127.0.0.1:0".parse().unwrap(),
+            },
             store: self.store_options(),
             master_key: master_key(),
-            bootstrap_api_key: Some(SecretText::from(BOOTSTRAP.to_owned())),
+            bootstrap_api_key: self.settings.bootstrap.then(|| SecretText::from(BOOTSTRAP.to_owned())),
             api_key_prefix: PREFIX.to_owned(),
             migrate: true,
             local_metrics: self.settings.local_metrics,
+            trusted_proxies: match self.settings.trusted_proxies {
+                "" => TrustedProxies::default(),
+                proxies => proxies.parse().unwrap(),
+            },
+            api_key_in_query: self.settings.api_key_in_query,
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),
@@ -92,12 +119,15 @@ impl Server {
             clock: self.clock(),
         };
         let thread = thread::spawn(move || {
-            serve(options, Stop::Channel(stopped), |ready| tell.send(ready.address.unwrap()).unwrap())
+            serve(options, Stop::Channel(stopped), |ready| {
+                let first_api_key = ready.first_api_key.map(|value| value.expose().to_owned());
+                tell.send((ready.address, first_api_key)).unwrap();
+            })
         });
-        let Ok(address) = told.recv() else {
+        let Ok((address, first_api_key)) = told.recv() else {
             panic!("the server does not start: {:?}", thread.join());
         };
-        *self.running.lock().unwrap() = Some(Running { address, stop, thread });
+        *self.running.lock().unwrap() = Some(Running { address, first_api_key, stop, thread });
     }
 
     /// Stops the server, does something with its database, and starts it again.
@@ -184,7 +214,32 @@ impl Server {
 
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.running.lock().unwrap().as_ref().unwrap().address
+        self.running.lock().unwrap().as_ref().unwrap().address.unwrap()
+    }
+
+    /// The Unix socket on which the server listens if its settings say so.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("claviger.sock")
+    }
+
+    /// The value of the first key manager, if it was generated at this start.
+    pub(crate) fn first_api_key(&self) -> Option<String> {
+        self.running.lock().unwrap().as_ref().unwrap().first_api_key.clone()
+    }
+
+    /// Another server of the same kind with other settings, on a database of its own.
+    pub(crate) fn sibling(&self, settings: Settings) -> Self {
+        Self::start(Database::new(self.kind()), settings)
+    }
+
+    /// The addresses that are recorded with the changes of API keys so far.
+    pub(crate) fn recorded_addresses(&self) -> Vec<Option<String>> {
+        self.while_stopped(|options| {
+            let store = Store::open(options).unwrap();
+            let changes = store.read::<_, StorageError>(|tx| Ok(tx.changes(0, 10_000)?)).unwrap();
+            let by_keys = changes.into_iter().filter(|change| matches!(change.actor, Actor::ApiKey(_)));
+            by_keys.map(|change| change.address).collect()
+        })
     }
 
     /// A client without a credential.

@@ -54,6 +54,7 @@ fn routes() -> String {
                 format!("`{} {endpoint}`, also with Basic; the machine itself", route.method)
             }
             Guard::KeyManager => "key managers".to_owned(),
+            Guard::Roles => "key managers, or by role".to_owned(),
         };
         let path = format!("`{}`", route.template);
         let scope = route.scope_name().to_owned();

@@ -1,6 +1,6 @@
 //! What an API key may do, in the form that decisions read: its permissions compiled, beside the facts of the key.
 
-use claviger_domain::{Instant, MethodSet, Permissions, RequestMethod, RolePermission, TenantId};
+use claviger_domain::{Instant, Method, MethodSet, Permissions, RequestMethod, RolePermission, TenantId};
 
 use crate::catalogue::COUNT;
 use crate::pattern::Patterns;
@@ -56,6 +56,24 @@ impl CompiledPermissions {
             }),
             Rules::Roles(patterns) => patterns.allow(method, path),
         }
+    }
+
+    /// The endpoints of the catalogue that roles open as a whole, whatever identifiers a path of theirs holds, with the
+    /// methods. HEAD is not looked at. Empty for permissions that are not made of roles.
+    pub fn whole_endpoints(&self) -> impl Iterator<Item = (Endpoint, MethodSet)> {
+        let patterns = match &self.0 {
+            Rules::Roles(patterns) => Some(patterns),
+            Rules::All | Rules::Only { .. } => None,
+        };
+        let methods = move |endpoint: Endpoint| {
+            let opened = |method: &Method| {
+                patterns.is_some_and(|patterns| patterns.open_below(endpoint.as_str(), (*method).into()))
+            };
+            Method::ALL.into_iter().filter(opened).collect::<MethodSet>()
+        };
+        Endpoint::all()
+            .map(move |endpoint| (endpoint, methods(endpoint)))
+            .filter(|(_, methods)| !methods.is_empty())
     }
 
     /// Whether everything that `other` grants is granted here too (FusionAuth: API Keys, "equal or greater
@@ -134,8 +152,6 @@ impl<'a> Access<'a> {
 
 #[cfg(test)]
 mod tests {
-    use claviger_domain::Method;
-
     use super::*;
 
     fn only(text: &str) -> CompiledPermissions {

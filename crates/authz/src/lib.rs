@@ -21,5 +21,5 @@ pub use decision::{Decision, Reason, Request, decide};
 pub use endpoint::{Endpoint, EndpointScope};
 pub use explain::{Explanation, Missing, explain};
 pub use grant::{GrantRefusal, may_grant, may_manage};
-pub use path::{MAXIMUM_PATH_LENGTH, Path, PathError};
+pub use path::{MAXIMUM_PATH_LENGTH, Path, PathError, decode_segment};
 pub use target::Target;

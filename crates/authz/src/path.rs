@@ -117,6 +117,12 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// What a segment of a parsed path stands for: percent-decoded once, as Unicode, which the parser has made sure of.
+#[must_use]
+pub fn decode_segment(segment: &str) -> String {
+    String::from_utf8_lossy(&decoded(segment).collect::<Vec<u8>>()).into_owned()
+}
+
 /// The bytes that a segment of a parsed path stands for, percent-decoded once.
 pub(crate) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     let mut rest = segment.as_bytes();

@@ -64,6 +64,20 @@ impl Patterns {
         methods.fold(RequestMethodSet::EMPTY, RequestMethodSet::union).covers(RequestMethodSet::ADMIN)
     }
 
+    /// Whether the method is allowed on every path of an endpoint: on its segments with any others between and behind them.
+    pub(crate) fn open_below(&self, endpoint: &str, method: RequestMethod) -> bool {
+        let mut wanted = Vec::new();
+        let segments = endpoint.split('/').filter(|segment| !segment.is_empty());
+        for (index, segment) in segments.filter(|segment| *segment != "api").enumerate() {
+            if index > 0 {
+                wanted.push(Piece::Any);
+            }
+            wanted.push(Piece::OneOf([segment.into()].into()));
+        }
+        wanted.push(Piece::Any);
+        self.0.iter().any(|own| own.methods.contains(method) && includes(&own.pieces, &wanted))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -318,6 +332,29 @@ mod tests {
             (&[], false),
         ] {
             assert_eq!(patterns(lines).are_unrestricted(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_open_as_a_whole_or_not_at_all() {
+        for (line, endpoint, expected) in [
+            ("GET:/**", "/api/user", true),
+            ("GET:/user/**", "/api/user", true),
+            ("GET:/user", "/api/user", false),
+            ("GET:/user/*", "/api/user", false),
+            ("GET:/user/**", "/api/user-action", false),
+            ("GET:/application/**", "/api/application/role", true),
+            ("GET:/application/role/**", "/api/application/role", false),
+            ("GET:/application/*/role/**", "/api/application/role", false),
+            ("GET:/application/**/role/**", "/api/application/role", true),
+            ("POST:/user/**", "/api/user", false),
+            ("GET:/oauth2/**", "/oauth2/device/user-code", true),
+        ] {
+            assert_eq!(
+                patterns(&[line]).open_below(endpoint, RequestMethod::Get),
+                expected,
+                "{line} {endpoint}"
+            );
         }
     }
 

@@ -81,6 +81,8 @@ codes! {
         "The name has more than 191 characters.";
     API_KEY_NOT_COPIED = "notAllowed" Place::AnyField,
         "A copy takes everything but the name from its source.";
+    API_KEY_PERMISSIONS_BY_ROLE = "notAllowed" Place::Field("apiKey.permissions.endpoints"),
+        "This key may do what its roles allow, and neither they nor its permissions can be changed. Make a new key.";
     API_KEY_PERMISSIONS_INVALID = "invalid" Place::Field("apiKey.permissions.endpoints"),
         "An endpoint starts with '/' and has at most 512 bytes without white space; a method is one of GET, POST, PUT, PATCH, DELETE.";
     API_KEY_PERMISSIONS_LIFTED = "invalid" Place::Field("apiKey.permissions.endpoints"),

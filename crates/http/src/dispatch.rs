@@ -13,7 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::Path;
-use claviger_domain::{ApiKeyId, Method, Violation, codes};
+use claviger_domain::{ApiKeyId, Method, RequestMethod, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
@@ -112,7 +112,7 @@ async fn respond(
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
     seen.route = Some(route);
-    let caller = caller(request, state, route, in_query, seen)?;
+    let caller = caller(request, state, route, path, in_query, seen)?;
     seen.caller_id = caller.as_deref().map(Caller::api_key_id);
     match route.operation {
         Operation::RetrieveHealth => return Ok(handlers::health(state)),
@@ -184,6 +184,7 @@ fn caller(
     request: &HttpRequest,
     state: &AppState,
     route: &Route,
+    path: Path<'_>,
     in_query: &InQuery,
     seen: &mut Seen,
 ) -> Result<Option<Arc<Caller>>, ApiError> {
@@ -207,13 +208,18 @@ fn caller(
     let anonymous = match route.guard {
         Guard::Optional(_) => true,
         Guard::Operator(_) => is_local_operator(request, state, &seen.client),
-        Guard::Public | Guard::Endpoint(_) | Guard::KeyManager => false,
+        Guard::Public | Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles => false,
     };
     if anonymous && credential == Credential::None {
         return Ok(None);
     }
     let address = seen.client.address();
-    admit(state, route.guard, route.method, credential, tenant_header(headers), address)
+    // Permissions of roles tell HEAD from the GET as which it is routed.
+    let method = match *request.method() {
+        HttpMethod::HEAD => RequestMethod::Head,
+        _ => RequestMethod::from(route.method),
+    };
+    admit(state, route.guard, method, path, credential, tenant_header(headers), address)
         .map(|caller| Some(Arc::new(caller)))
 }
 

@@ -6,11 +6,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use claviger_authz::{
-    Access, CompiledPermissions, Decision, Endpoint, EndpointScope, Reason, Request, Target,
-};
+use claviger_authz::{Access, Decision, Endpoint, EndpointScope, Path, Reason, Request, Target};
 use claviger_domain::{
-    Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, Method, TenantId, TenantScope, TenantState,
+    Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, RequestMethod, TenantId, TenantScope, TenantState,
     Violation, codes,
 };
 use claviger_keyring::Entry;
@@ -18,6 +16,7 @@ use claviger_storage::{ReadTransaction, TxError};
 
 use crate::credential::Credential;
 use crate::error::ApiError;
+use crate::ops::power::{Power, list_rules};
 use crate::routes::Guard;
 use crate::state::AppState;
 
@@ -40,7 +39,7 @@ pub(crate) enum Refusal {
     ObjectNotCovered(ApiKeyId),
     /// A tenant-bound caller cannot make tenants.
     ScopeTooNarrow(ApiKeyId),
-    /// The route names an endpoint that is not in the catalogue: a bug, answered by refusing.
+    /// The route is guarded as something else than what its path leads to: a bug, answered by refusing.
     UnknownEndpoint,
 }
 
@@ -100,7 +99,19 @@ pub(crate) struct Caller {
     digest: ApiKeyDigest,
     entry: Entry,
     scope: TenantScope,
-    request: Request,
+    asked: Asked,
+}
+
+/// What a request asks for: what is kept of it while its body is on the way.
+#[derive(Clone)]
+struct Asked {
+    /// The method, HEAD told from GET.
+    method: RequestMethod,
+    /// The path, which was parsed once and can be again.
+    path: Box<str>,
+    /// The tenant that the request names.
+    tenant_id: Option<TenantId>,
+    /// From where it comes, as far as that is known.
     address: Option<IpAddr>,
 }
 
@@ -127,7 +138,7 @@ impl Caller {
 
     /// What is recorded with the changes that the caller makes.
     pub(crate) fn change_context(&self, now: Instant) -> ChangeContext {
-        let address = self.address.map(|address| address.to_string());
+        let address = self.asked.address.map(|address| address.to_string());
         ChangeContext { actor: Actor::ApiKey(self.entry.id), instant: now, address }
     }
 
@@ -136,7 +147,7 @@ impl Caller {
     /// # Errors
     /// As [`admit`].
     pub(crate) fn refreshed(&self, state: &AppState) -> Result<Self, ApiError> {
-        pass(state, self.digest, Request { now: state.now(), ..self.request }, self.address)
+        pass(state, self.digest, self.asked.clone())
     }
 
     /// Compares the caller with the database, inside the transaction that is about to write: nothing is written with power
@@ -165,10 +176,14 @@ impl Caller {
                 return Err(refused(Refusal::TenantGone(self.entry.id)));
             }
         }
-        let unchanged = stored.key_manager == self.entry.key_manager
+        let addresses = list_rules(tx, stored.ip_access_control_list_id)?;
+        let power = Power::of(tx, &stored)?;
+        let unchanged = power.key_manager == self.entry.key_manager
+            && stored.disabled == self.entry.disabled
             && stored.tenant_id == self.entry.tenant_id
             && stored.expiration_instant == self.entry.expiration_instant
-            && CompiledPermissions::from(&stored.permissions) == *self.entry.permissions;
+            && addresses.as_ref() == self.entry.addresses.as_deref()
+            && power.permissions == *self.entry.permissions;
         if unchanged { Ok(()) } else { Err(TxError::Abort(ApiError::Conflict)) }
     }
 }
@@ -182,18 +197,23 @@ impl Caller {
 pub(crate) fn admit(
     state: &AppState,
     guard: Guard,
-    method: Method,
+    method: RequestMethod,
+    path: Path<'_>,
     credential: Credential<'_>,
     tenant: TenantHeader,
     address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
     let target = match guard {
         Guard::KeyManager => Target::ApiKeys,
+        Guard::Roles => Target::Roles,
         Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) => {
             Target::Endpoint(Endpoint::find(path).ok_or(ApiError::Refused(Refusal::UnknownEndpoint))?)
         }
         Guard::Public => return Err(ApiError::Refused(Refusal::NoCredential)),
     };
+    if Target::of(&path) != target {
+        return Err(ApiError::Refused(Refusal::UnknownEndpoint));
+    }
     let presented = match credential {
         Credential::None => return Err(ApiError::Refused(Refusal::NoCredential)),
         Credential::Basic(_) | Credential::OtherScheme => {
@@ -212,7 +232,7 @@ pub(crate) fn admit(
         TenantHeader::Absent | TenantHeader::Malformed => None,
     };
     let digest = state.digester.digest(presented);
-    let caller = pass(state, digest, Request { method, target, tenant_id, now: state.now() }, address)?;
+    let caller = pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id, address })?;
     if tenant == TenantHeader::Malformed {
         // A global endpoint takes no tenant header at all; elsewhere the caller may know what is wrong with it.
         let global =
@@ -228,37 +248,40 @@ pub(crate) fn admit(
 
 /// Looks the key up and decides. A refusal counts only if memory was whole all the time: while it is loaded again, a key
 /// may be missing from it.
-fn pass(
-    state: &AppState,
-    digest: ApiKeyDigest,
-    request: Request,
-    address: Option<IpAddr>,
-) -> Result<Caller, ApiError> {
+fn pass(state: &AppState, digest: ApiKeyDigest, asked: Asked) -> Result<Caller, ApiError> {
+    let Asked { method, tenant_id, address, .. } = asked;
+    let path = Path::parse(asked.path.as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
+    let request = Request { method, path, tenant_id, address, now: state.now() };
     let generation = state.generation();
     let outcome = state.serves().then(|| decide(state, &digest, &request));
     match outcome {
-        Some(Ok((entry, scope))) => Ok(Caller { digest, entry, scope, request, address }),
+        Some(Ok((entry, scope))) => Ok(Caller { digest, entry, scope, asked }),
         Some(Err(error)) if state.serves() && state.generation() == generation => Err(error),
         Some(Err(_)) | None => Err(ApiError::Unavailable(None)),
     }
 }
 
+/// Takes the same steps whatever is wrong with the key: an unknown one is decided about as if it were one that may do
+/// nothing.
 fn decide(
     state: &AppState,
     digest: &ApiKeyDigest,
-    request: &Request,
+    request: &Request<'_>,
 ) -> Result<(Entry, TenantScope), ApiError> {
-    let entry = state.keyring.find(digest).ok_or(ApiError::Refused(Refusal::UnknownKey))?;
-    let in_use = |tenant: &TenantId| state.keyring.tenant_state(tenant) == Some(TenantState::Active);
-    if !entry.tenant_id.as_ref().is_none_or(in_use) {
+    let (entry, known) = state.keyring.find_or_decoy(digest);
+    let in_use = |tenant: TenantId| state.keyring.tenant_state(&tenant) == Some(TenantState::Active);
+    let own_in_use = in_use(entry.tenant_id.unwrap_or(state.default_tenant_id));
+    let named_in_use = request.tenant_id.is_none_or(in_use);
+    let decision = claviger_authz::decide(&entry.access(), request);
+    if !known {
+        return Err(ApiError::Refused(Refusal::UnknownKey));
+    }
+    if entry.tenant_id.is_some() && !own_in_use {
         return Err(ApiError::Refused(Refusal::TenantGone(entry.id)));
     }
-    let scope = match claviger_authz::decide(&entry.access(), request) {
-        Decision::Allow(scope) => scope,
-        Decision::Deny(reason) => return Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
-    };
-    if !request.tenant_id.as_ref().is_none_or(in_use) {
-        return Err(Violation::new(&codes::INVALID_TENANT_ID).into());
+    match decision {
+        Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
+        Decision::Allow(_) if !named_in_use => Err(Violation::new(&codes::INVALID_TENANT_ID).into()),
+        Decision::Allow(scope) => Ok((entry, scope)),
     }
-    Ok((entry, scope))
 }

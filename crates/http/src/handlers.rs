@@ -6,7 +6,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use claviger_domain::{ApiKeyId, Code, KeyId, KeySearch, TenantId, Violations, codes};
+use claviger_authz::decode_segment;
+use claviger_domain::{Code, FusionId, KeyId, KeySearch, TenantId, Violations, codes};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -15,6 +16,7 @@ use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
 use crate::metrics::{MEDIA_TYPE, Readings};
 use crate::ops;
+use crate::ops::api_key::ApiKeyReference;
 use crate::ops::token::{InvalidToken, ValidateToken, Validated};
 use crate::published::{Document, Published};
 use crate::routes::Operation;
@@ -121,20 +123,20 @@ pub(crate) fn handle(
             shown_api_key(&ops::api_key::create(state, known?, id, command)?)
         }
         Operation::RetrieveApiKey => {
-            shown_api_key(&ops::api_key::retrieve(state, known?, input.api_key_id()?)?)
+            shown_api_key(&ops::api_key::retrieve(state, known?, &input.api_key_reference()?)?)
         }
         Operation::UpdateApiKey => {
             let fields = input.document().and_then(wire::api_key::replace);
-            let (id, fields) = both(input.api_key_id(), fields)?;
-            shown_api_key(&ops::api_key::update(state, known?, id, move |_| Ok(fields.clone()))?)
+            let (reference, fields) = both(input.api_key_reference(), fields)?;
+            shown_api_key(&ops::api_key::update(state, known?, reference, move |_| Ok(fields.clone()))?)
         }
         Operation::PatchApiKey => {
-            let (id, patch) = both(input.api_key_id(), input.document())?;
+            let (reference, patch) = both(input.api_key_reference(), input.document())?;
             let compute = move |stored: &_| wire::api_key::patched(stored, &patch);
-            shown_api_key(&ops::api_key::update(state, known?, id, compute)?)
+            shown_api_key(&ops::api_key::update(state, known?, reference, compute)?)
         }
         Operation::DeleteApiKey => {
-            ops::api_key::delete(state, known?, input.api_key_id()?)?;
+            ops::api_key::delete(state, known?, input.api_key_reference()?)?;
             Ok(Answer::empty(200))
         }
         Operation::RetrieveKeys => {
@@ -283,8 +285,15 @@ impl Input {
         self.optional_id(code)?.ok_or_else(|| Violations::from(code))
     }
 
-    fn api_key_id(&self) -> Result<ApiKeyId, Violations> {
-        self.id(&codes::API_KEY_ID_COULD_NOT_CONVERT)
+    /// The key that the URL names, in either dialect's way.
+    fn api_key_reference(&self) -> Result<ApiKeyReference, Violations> {
+        let code = &codes::API_KEY_ID_COULD_NOT_CONVERT;
+        let text = decode_segment(self.parameter.as_deref().ok_or(Violations::from(code))?);
+        let reference = ApiKeyReference { id: text.parse().ok(), fusion_id: FusionId::try_from(text).ok() };
+        if reference.id.is_none() && reference.fusion_id.is_none() {
+            return Err(Violations::from(code));
+        }
+        Ok(reference)
     }
 
     fn key_id(&self) -> Result<KeyId, Violations> {

@@ -50,7 +50,7 @@ fn operation(route: &Route) -> Value {
             Guard::Public if route.operation == Operation::ValidateToken => json!([{"Token": []}]),
             Guard::Public => json!([]),
             Guard::Optional(_) => json!([{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
-            Guard::Endpoint(_) | Guard::KeyManager => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
+            Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
             Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyHeader": []}, {"ApiKeyAsPassword": []}]),
         },
     });
@@ -131,7 +131,7 @@ fn responses(route: &Route) -> Value {
             add("401", "No token, or one that is not valid", false);
         }
         Guard::Public => {}
-        Guard::Endpoint(_) | Guard::Operator(_) | Guard::Optional(_) | Guard::KeyManager => {
+        Guard::Endpoint(_) | Guard::Operator(_) | Guard::Optional(_) | Guard::KeyManager | Guard::Roles => {
             add("401", "Not authenticated or not authorized", false);
         }
     }

@@ -18,6 +18,8 @@ pub enum Guard {
     Operator(&'static str),
     /// API keys that manage others.
     KeyManager,
+    /// API keys that manage others, and those whose roles allow it. Changing takes a global key.
+    Roles,
 }
 
 /// What a route does.
@@ -120,6 +122,8 @@ impl Route {
         match self.guard {
             Guard::Public => None,
             Guard::KeyManager => Some(EndpointScope::Tenant),
+            Guard::Roles if self.method == Method::Get => Some(EndpointScope::Tenant),
+            Guard::Roles => Some(EndpointScope::Global),
             Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) => {
                 Endpoint::find(path).map(Endpoint::scope)
             }
@@ -256,7 +260,7 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>) -> Found<'a> {
         Guard::Endpoint(own) | Guard::Operator(own) | Guard::Optional(own) => {
             Endpoint::resolve(path) != Endpoint::find(own)
         }
-        Guard::Public | Guard::KeyManager => false,
+        Guard::Public | Guard::KeyManager | Guard::Roles => false,
     });
     if other_endpoint {
         return Found::Nothing;

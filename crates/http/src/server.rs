@@ -260,6 +260,14 @@ fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
             for tenant in tx.tenants(TenantScope::All)? {
                 derived.apply(&[Change::TenantWritten(tenant)]);
             }
+            // A row that cannot be read stops the start: a role without it allows less, but a list of addresses could
+            // block less.
+            for list in tx.ip_access_control_lists()? {
+                derived.apply(&[Change::IpAccessControlListWritten(list)]);
+            }
+            for role in tx.roles(None)? {
+                derived.apply(&[Change::RoleWritten(role)]);
+            }
             let mut tell = |id, kid| {
                 let _new = derived.parsed_keys.written(id, &kid);
             };

@@ -6,18 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use claviger_authz::{Access, CompiledPermissions, GrantRefusal, may_grant, may_manage};
+use claviger_authz::{GrantRefusal, may_grant};
 use claviger_crypto::SealedItem;
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Instant, Name, Permissions, Revision, Sealed, SecretText, TenantId,
-    TenantState, Violations, codes,
+    ApiKey, ApiKeyDigest, ApiKeyId, EndpointPath, EndpointPermissions, FusionId, Instant,
+    IpAccessControlListId, MethodSet, Name, Permissions, Revision, RoleName, Sealed, SecretText, TenantId,
+    TenantScope, TenantState, Violations, codes,
 };
-use claviger_storage::{StoredApiKey, TxError};
+use claviger_storage::{ReadTransaction, StorageError, StoredApiKey, TxError};
 
+use super::power::Power;
 use super::{id_bytes, write};
 use crate::credential::has_scheme;
 use crate::error::ApiError;
-use crate::gate::{Caller, Refusal};
+use crate::gate::Caller;
 use crate::state::AppState;
 
 /// What a caller may say about a key.
@@ -32,6 +34,9 @@ pub(crate) struct ApiKeyFields {
     pub(crate) tenant_id: Option<TenantId>,
     pub(crate) retrievable: Option<bool>,
     pub(crate) expiration_instant: Option<Instant>,
+    pub(crate) ip_access_control_list_id: Option<IpAccessControlListId>,
+    /// `None` leaves it as it is.
+    pub(crate) disabled: Option<bool>,
 }
 
 /// A new key.
@@ -52,7 +57,7 @@ pub(crate) enum NewApiKey {
     Copy(CopyApiKey),
 }
 
-/// A key with its value, where the caller may see it.
+/// A key as FusionAuth's clients see it, with its value where the caller may see that.
 pub(crate) type ShownApiKey = (ApiKey, Option<SecretText>);
 
 /// Makes a key, with this id or a random one.
@@ -117,15 +122,15 @@ fn create_new(
         id,
         revision: Revision::FIRST,
         name: fields.name,
-        attributes: fields.attributes,
+        attributes: stored_attributes(fields.attributes),
         permissions: fields.permissions,
         key_manager: false,
         // Who is confined to a tenant makes keys of that tenant without having to say so.
         tenant_id: fields.tenant_id.or(caller.scope().tenant()),
         fusion_id: None,
         name_repeats: false,
-        ip_access_control_list_id: None,
-        disabled: false,
+        ip_access_control_list_id: fields.ip_access_control_list_id,
+        disabled: fields.disabled.unwrap_or(false),
         retrievable: fields.retrievable.unwrap_or(true),
         expiration_instant: fields.expiration_instant,
         insert_instant: now,
@@ -141,7 +146,9 @@ fn create_new(
     if value.as_ref().is_some_and(|value| !is_usable(state, value.expose())) {
         violations.add(&codes::API_KEY_KEY_INVALID);
     }
-    check_grant(caller, &api_key, &mut violations);
+    let (permissions, key_manager) = state.keyring.compile(&api_key.permissions);
+    let power = Power { permissions, key_manager, tenant_id: api_key.tenant_id };
+    check_grant(caller, caller.scope(), &power, &mut violations);
     violations.into_result(()).map_err(ApiError::from)?;
     let value = make_value(state, id, value, api_key.retrievable)?;
     insert(state, caller, api_key, value, None)
@@ -156,12 +163,13 @@ fn copy(
     let CopyApiKey { source_id, name } = command;
     let now = state.now();
     let scope = caller.scope();
-    let source = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(source_id, scope)?))?;
+    let source = state.store.read::<_, ApiError>(|tx| {
+        let Some(stored) = tx.find_api_key(source_id, scope)? else { return Ok(None) };
+        let power = Power::of(tx, &stored.api_key)?;
+        Ok((!power.key_manager && power.is_covered_by(caller)).then_some(stored.api_key))
+    })?;
     // Unknown, out of reach, not covered, a manager: all look the same.
-    let source = source
-        .map(|stored| stored.api_key)
-        .filter(|source| !source.key_manager && covers(caller, source))
-        .ok_or(ApiError::from(&codes::SOURCE_KEY_ID_INVALID))?;
+    let source = source.ok_or(ApiError::from(&codes::SOURCE_KEY_ID_INVALID))?;
     if !source.retrievable && name.is_none() {
         return Err((&codes::API_KEY_NAME_BLANK).into());
     }
@@ -170,6 +178,8 @@ fn copy(
         id,
         revision: Revision::FIRST,
         name,
+        name_repeats: false,
+        fusion_id: None,
         key_manager: false,
         insert_instant: now,
         last_update_instant: now,
@@ -190,8 +200,7 @@ fn insert(
 ) -> Result<ShownApiKey, ApiError> {
     let scope = caller.scope();
     let stored = StoredApiKey { api_key, digest: value.digest, sealed_value: value.sealed };
-    let shown = stored.api_key.clone();
-    write(state, caller, state.now(), move |tx| {
+    let shown = write(state, caller, state.now(), move |tx| {
         if let Some((id, revision)) = source {
             let unchanged =
                 tx.find_api_key(id, scope)?.is_some_and(|found| found.api_key.revision == revision);
@@ -206,19 +215,58 @@ fn insert(
                 return Err(TxError::Abort((&codes::API_KEY_TENANT_INVALID).into()));
             }
         }
+        let mut violations = Violations::none();
+        check_list(tx, &stored.api_key, &mut violations)?;
+        check_name(tx, &stored.api_key, &mut violations)?;
+        violations.into_result(()).map_err(|violations| TxError::Abort(violations.into()))?;
         tx.insert_api_key(&stored)?;
-        Ok(())
+        Ok(view(&stored.api_key, &Power::of(tx, &stored.api_key)?))
     })?;
     Ok((shown, Some(value.text)))
 }
 
+/// How a request names a key: by the id that was chosen in Fusion's dialect, or by the UUID.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiKeyReference {
+    pub(crate) fusion_id: Option<FusionId>,
+    pub(crate) id: Option<ApiKeyId>,
+}
+
+impl ApiKeyReference {
+    /// The key within the scope: the id of Fusion's dialect comes first, since it was chosen.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`]; where the reference can be no UUID, `[couldNotConvert]apiKeyId`.
+    pub(crate) fn find(
+        &self,
+        tx: &mut ReadTransaction<'_>,
+        scope: TenantScope,
+    ) -> Result<StoredApiKey, TxError<ApiError>> {
+        if let Some(fusion_id) = &self.fusion_id
+            && let Some(found) = tx.find_api_key_by_fusion_id(fusion_id, scope)?
+        {
+            return Ok(found);
+        }
+        let Some(id) = self.id else {
+            return Err(TxError::Abort((&codes::API_KEY_ID_COULD_NOT_CONVERT).into()));
+        };
+        tx.find_api_key(id, scope)?.ok_or(TxError::Abort(ApiError::NotFound))
+    }
+}
+
 /// Reads a key.
-pub(crate) fn retrieve(state: &AppState, caller: &Caller, id: ApiKeyId) -> Result<ShownApiKey, ApiError> {
-    let scope = caller.scope();
-    let stored =
-        state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(id, scope)?))?.ok_or(ApiError::NotFound)?;
-    require_covered(caller, &stored.api_key)?;
-    shown(state, stored.api_key, stored.sealed_value.as_ref())
+pub(crate) fn retrieve(
+    state: &AppState,
+    caller: &Caller,
+    reference: &ApiKeyReference,
+) -> Result<ShownApiKey, ApiError> {
+    let (stored, power) = state.store.read::<_, ApiError>(|tx| {
+        let stored = reference.find(tx, caller.scope())?;
+        let power = Power::of(tx, &stored.api_key)?;
+        Ok((stored, power))
+    })?;
+    power.require_covered_by(caller)?;
+    shown(state, view(&stored.api_key, &power), stored.sealed_value.as_ref())
 }
 
 fn shown(state: &AppState, api_key: ApiKey, sealed: Option<&Sealed>) -> Result<ShownApiKey, ApiError> {
@@ -235,31 +283,81 @@ fn shown(state: &AppState, api_key: ApiKey, sealed: Option<&Sealed>) -> Result<S
     Ok((api_key, value))
 }
 
-/// Changes a key: `compute` makes the new fields from the stored key, and may be called again when another change came
-/// first.
+/// Names of attributes that show what only Fusion's dialect has. They are never stored.
+const FUSION_ID: &str = "fusion.id";
+const FUSION_ROLES: &str = "fusion.roles";
+const DESCRIPTION: &str = "description";
+
+/// A key as FusionAuth's clients see it: roles as the endpoints that they open. A key whose roles open none must not
+/// look like one without restriction, and so shows a list that grants nothing.
+fn view(api_key: &ApiKey, power: &Power) -> ApiKey {
+    let mut view = ApiKey { key_manager: power.key_manager, ..api_key.clone() };
+    if let Permissions::Roles(names) = &api_key.permissions {
+        view.permissions = shown_permissions(power);
+        let names: Vec<_> = names.iter().map(RoleName::as_str).collect();
+        view.attributes.insert(FUSION_ROLES.to_owned(), names.join(","));
+        if let Some(name) = &api_key.name {
+            view.attributes.entry(DESCRIPTION.to_owned()).or_insert_with(|| name.as_str().to_owned());
+        }
+    }
+    if let Some(id) = &api_key.fusion_id {
+        view.attributes.insert(FUSION_ID.to_owned(), id.as_str().to_owned());
+    }
+    view
+}
+
+fn shown_permissions(power: &Power) -> Permissions {
+    if power.permissions.are_unrestricted() {
+        return Permissions::All;
+    }
+    let mut endpoints = EndpointPermissions::default();
+    for (endpoint, methods) in power.permissions.whole_endpoints() {
+        if let Ok(path) = EndpointPath::try_from(endpoint.as_str()) {
+            endpoints.add(path, methods);
+        }
+    }
+    if endpoints.is_empty()
+        && let Ok(path) = EndpointPath::try_from("/api/key")
+    {
+        endpoints.add(path, MethodSet::EMPTY);
+    }
+    Permissions::Only(endpoints)
+}
+
+/// Changes a key: `compute` makes the new fields from the key as it is shown, and may be called again when another change
+/// came first.
 pub(crate) fn update(
     state: &AppState,
     caller: &Arc<Caller>,
-    id: ApiKeyId,
+    reference: ApiKeyReference,
     compute: impl Fn(&ApiKey) -> Result<ApiKeyFields, Violations> + Send + 'static,
 ) -> Result<ShownApiKey, ApiError> {
     let now = state.now();
     let owner = Arc::clone(caller);
     let (api_key, sealed) = write(state, caller, now, move |tx| {
-        let stored = tx.find_api_key(id, owner.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
-        require_covered(&owner, &stored.api_key).map_err(TxError::Abort)?;
-        let fields = compute(&stored.api_key).map_err(|violations| TxError::Abort(violations.into()))?;
-        let changed = apply(&owner, stored.api_key, fields, now)
-            .map_err(|violations| TxError::Abort(violations.into()))?;
+        let stored = reference.find(tx, owner.scope())?;
+        let power = Power::of(tx, &stored.api_key)?;
+        power.require_covered_by(&owner).map_err(TxError::Abort)?;
+        let seen = view(&stored.api_key, &power);
+        let fields = compute(&seen).map_err(|violations| TxError::Abort(violations.into()))?;
+        let changed = apply(tx, &owner, stored.api_key, &seen, fields, now)?;
         let changed = tx.update_api_key(&changed)?;
-        Ok((changed, stored.sealed_value))
+        Ok((view(&changed, &Power::of(tx, &changed)?), stored.sealed_value))
     })?;
     shown(state, api_key, sealed.as_ref())
 }
 
-fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) -> Result<ApiKey, Violations> {
+/// The outcome of a change. `seen` is the stored key as the caller sees it.
+fn apply(
+    tx: &mut ReadTransaction<'_>,
+    caller: &Caller,
+    stored: ApiKey,
+    seen: &ApiKey,
+    fields: ApiKeyFields,
+    now: Instant,
+) -> Result<ApiKey, TxError<ApiError>> {
     let mut violations = Violations::none();
-    if fields.key_manager == Some(true) && !stored.key_manager {
+    if fields.key_manager == Some(true) && !seen.key_manager {
         violations.add(&codes::API_KEY_KEY_MANAGER_NOT_ALLOWED);
     }
     // `retrievable` stays as it is, whatever the request says: the Go client always sends one. A tenant that differs is
@@ -270,11 +368,20 @@ fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) ->
     if !stored.retrievable && fields.name.is_none() {
         violations.add(&codes::API_KEY_NAME_BLANK);
     }
+    // Roles stay: what they allow cannot be said in endpoints. Sending back what was read changes nothing.
+    let by_role = matches!(stored.permissions, Permissions::Roles(_));
+    if by_role && fields.permissions != seen.permissions {
+        violations.add(&codes::API_KEY_PERMISSIONS_BY_ROLE);
+    }
+    let renamed = fields.name != stored.name;
     let stored_is_powerless = matches!(&stored.permissions, Permissions::Only(list) if list.is_empty());
     let changed = ApiKey {
+        name_repeats: stored.name_repeats && !renamed,
         name: fields.name,
-        attributes: fields.attributes,
-        permissions: fields.permissions,
+        attributes: stored_attributes(fields.attributes),
+        permissions: if by_role { stored.permissions } else { fields.permissions },
+        ip_access_control_list_id: fields.ip_access_control_list_id,
+        disabled: fields.disabled.unwrap_or(stored.disabled),
         expiration_instant: fields.expiration_instant,
         last_update_instant: now,
         ..stored
@@ -282,52 +389,73 @@ fn apply(caller: &Caller, stored: ApiKey, fields: ApiKeyFields, now: Instant) ->
     if stored_is_powerless && changed.permissions == Permissions::All && !fields.lifts_restrictions {
         violations.add(&codes::API_KEY_PERMISSIONS_LIFTED);
     }
-    if !covers(caller, &changed) {
+    if !Power::of(tx, &changed)?.is_covered_by(caller) {
         violations.add(&codes::API_KEY_PERMISSIONS_NOT_AUTHORIZED);
     }
-    violations.into_result(changed)
+    check_list(tx, &changed, &mut violations)?;
+    if renamed {
+        check_name(tx, &changed, &mut violations)?;
+    }
+    violations.into_result(changed).map_err(|violations| TxError::Abort(violations.into()))
+}
+
+/// What is stored of the attributes that a caller sends: those that only show something else are left out.
+fn stored_attributes(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    attributes.retain(|name, _| name != FUSION_ID && name != FUSION_ROLES);
+    attributes
+}
+
+/// A list of addresses must exist: one that does not would let nobody in.
+fn check_list(
+    tx: &mut ReadTransaction<'_>,
+    api_key: &ApiKey,
+    violations: &mut Violations,
+) -> Result<(), StorageError> {
+    if let Some(id) = api_key.ip_access_control_list_id
+        && tx.find_ip_access_control_list(id)?.is_none()
+    {
+        violations.add(&codes::API_KEY_IP_ACL_INVALID);
+    }
+    Ok(())
+}
+
+/// Names that are given in FusionAuth's dialect are unique among all keys; the database knows only of those that were
+/// given there.
+fn check_name(
+    tx: &mut ReadTransaction<'_>,
+    api_key: &ApiKey,
+    violations: &mut Violations,
+) -> Result<(), StorageError> {
+    if let Some(name) = &api_key.name
+        && tx.api_key_name_is_taken(name, Some(api_key.id))?
+    {
+        violations.add(&codes::API_KEY_NAME_DUPLICATE);
+    }
+    Ok(())
 }
 
 /// Deletes a key.
-pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: ApiKeyId) -> Result<(), ApiError> {
+pub(crate) fn delete(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    reference: ApiKeyReference,
+) -> Result<(), ApiError> {
     let owner = Arc::clone(caller);
     write(state, caller, state.now(), move |tx| {
-        let stored = tx.find_api_key(id, owner.scope())?.ok_or(TxError::Abort(ApiError::NotFound))?;
-        require_covered(&owner, &stored.api_key).map_err(TxError::Abort)?;
+        let stored = reference.find(tx, owner.scope())?;
+        Power::of(tx, &stored.api_key)?.require_covered_by(&owner).map_err(TxError::Abort)?;
+        let id = stored.api_key.id;
         // Two deletions can meet: the second one found the key, and finds nothing to delete.
         if tx.delete_api_key(id, owner.scope())? { Ok(()) } else { Err(TxError::Abort(ApiError::NotFound)) }
     })
 }
 
-fn check_grant(caller: &Caller, wanted: &ApiKey, violations: &mut Violations) {
-    let permissions = CompiledPermissions::from(&wanted.permissions);
-    match may_grant(&caller.access(), caller.scope(), &access(wanted, &permissions)) {
+fn check_grant(caller: &Caller, scope: TenantScope, wanted: &Power, violations: &mut Violations) {
+    match may_grant(&caller.access(), scope, &wanted.access()) {
         Ok(()) => {}
         Err(GrantRefusal::Tenant) => violations.add(&codes::API_KEY_TENANT_INVALID),
         Err(GrantRefusal::KeyManager) => violations.add(&codes::API_KEY_KEY_MANAGER_NOT_ALLOWED),
         // Whatever else comes to stand against a grant: refuse.
         Err(_) => violations.add(&codes::API_KEY_PERMISSIONS_NOT_AUTHORIZED),
-    }
-}
-
-fn covers(caller: &Caller, target: &ApiKey) -> bool {
-    let permissions = CompiledPermissions::from(&target.permissions);
-    may_manage(&caller.access(), caller.scope(), &access(target, &permissions)).is_ok()
-}
-
-fn require_covered(caller: &Caller, target: &ApiKey) -> Result<(), ApiError> {
-    if covers(caller, target) {
-        Ok(())
-    } else {
-        Err(ApiError::Refused(Refusal::ObjectNotCovered(caller.api_key_id())))
-    }
-}
-
-fn access<'a>(api_key: &ApiKey, permissions: &'a CompiledPermissions) -> Access<'a> {
-    Access {
-        permissions,
-        key_manager: api_key.key_manager,
-        tenant_id: api_key.tenant_id,
-        expiration_instant: api_key.expiration_instant,
     }
 }

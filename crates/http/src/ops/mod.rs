@@ -6,6 +6,7 @@ pub(crate) mod expiry;
 pub(crate) mod instance;
 pub(crate) mod key;
 pub(crate) mod key_import;
+pub(crate) mod power;
 pub(crate) mod tenant;
 pub(crate) mod token;
 

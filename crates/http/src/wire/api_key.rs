@@ -34,10 +34,15 @@ pub(crate) struct ApiKeyResponse<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ApiKeyBody<'a> {
+    /// Only where it is true: FusionAuth has no such member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_instant: Option<i64>,
     id: String,
     insert_instant: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_access_control_list_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     key_manager: bool,
@@ -68,6 +73,8 @@ impl<'a> ApiKeyResponse<'a> {
     pub(crate) fn new(api_key: &'a ApiKey, value: Option<&'a SecretText>) -> Self {
         Self {
             api_key: ApiKeyBody {
+                disabled: api_key.disabled.then_some(true),
+                ip_access_control_list_id: api_key.ip_access_control_list_id.map(|id| id.to_string()),
                 expiration_instant: api_key.expiration_instant.map(Instant::epoch_millis),
                 id: api_key.id.to_string(),
                 insert_instant: api_key.insert_instant.epoch_millis(),
@@ -116,11 +123,16 @@ pub(crate) fn create(document: Map<String, Value>) -> Result<NewApiKey, Violatio
             violations.into_result(NewApiKey::Create(CreateApiKey { value, fields }))
         }
         (None, None) => {
-            if violations.is_empty() {
-                violations.add(&codes::API_KEY_MISSING);
-            }
+            missing(&mut violations);
             Err(violations)
         }
+    }
+}
+
+/// Says that the wrapper is missing, whatever stands beside where it should be, unless it is there and wrong itself.
+fn missing(violations: &mut Violations) {
+    if violations.iter().all(|violation| violation.field().is_none()) {
+        violations.add(&codes::API_KEY_MISSING);
     }
 }
 
@@ -167,9 +179,7 @@ pub(crate) fn replace(document: Map<String, Value>) -> Result<ApiKeyFields, Viol
     let members = root.object("apiKey", &mut violations);
     root.finish(&mut violations);
     let Some(mut members) = members else {
-        if violations.is_empty() {
-            violations.add(&codes::API_KEY_MISSING);
-        }
+        missing(&mut violations);
         return Err(violations);
     };
     // The value never changes; clients send the one they know back.
@@ -226,10 +236,15 @@ fn fields(mut members: Members, violations: &mut Violations) -> ApiKeyFields {
         }
         Some(instant)
     });
-    // Accepting a list that nobody checks would leave the key open to every address.
-    if members.text("ipAccessControlListId", violations).is_some_and(|text| !text.is_empty()) {
-        violations.add(&codes::API_KEY_IP_ACL_INVALID);
-    }
+    let list_id = members.text("ipAccessControlListId", violations).filter(|text| !text.is_empty());
+    let ip_access_control_list_id = list_id.and_then(|text| {
+        let id = text.parse().ok();
+        if id.is_none() {
+            violations.add(&codes::API_KEY_IP_ACL_INVALID);
+        }
+        id
+    });
+    let disabled = members.flag("disabled", violations);
     let attributes = attributes(&mut members, violations);
     let permissions = permissions(&mut members, violations);
     members.finish(violations);
@@ -242,6 +257,8 @@ fn fields(mut members: Members, violations: &mut Violations) -> ApiKeyFields {
         tenant_id,
         retrievable,
         expiration_instant,
+        ip_access_control_list_id,
+        disabled,
     }
 }
 
@@ -302,9 +319,11 @@ fn permissions(members: &mut Members, violations: &mut Violations) -> Permission
 pub(crate) fn schemas() -> Value {
     json!({
         "ApiKey": {"type": "object", "properties": {
+            "disabled": {"type": "boolean", "default": false},
             "expirationInstant": {"type": "integer", "format": "int64"},
             "id": {"type": "string", "format": "uuid", "readOnly": true},
             "insertInstant": {"type": "integer", "format": "int64", "readOnly": true},
+            "ipAccessControlListId": {"type": "string", "format": "uuid"},
             "key": {"type": "string"},
             "keyManager": {"type": "boolean", "readOnly": true},
             "lastUpdateInstant": {"type": "integer", "format": "int64", "readOnly": true},

@@ -198,7 +198,7 @@ fn address_lists_must_exist(server: &Server) {
 
 fn unknown_members_are_refused(server: &Server) {
     for misspelt in
-        ["permission", "Permissions", "permisions", "tenantID", "expiration", "keymanager", "disabled"]
+        ["permission", "Permissions", "permisions", "tenantID", "expiration", "keymanager", "Disabled"]
     {
         check(
             server,
@@ -207,8 +207,12 @@ fn unknown_members_are_refused(server: &Server) {
         );
     }
     let manager = server.as_key_manager();
-    for document in [json!({"apikey": {}}), json!({"apiKey": {}, "more": 1}), json!({"apiKey": {}, "": {}})] {
+    for document in [json!({"apiKey": {}, "more": 1}), json!({"apiKey": {}, "": {}})] {
         manager.post("/api/api-key", &document).refused(&["[invalidJSON]"]);
+    }
+    // A body of Fusion's dialect is one of them: without a wrapper nothing is made, whatever else there is.
+    for flat in [json!({"apikey": {}}), json!({"name": "kiosk"})] {
+        manager.post("/api/api-key", &flat).refused(&["[invalidJSON]", "apiKey [missing]apiKey"]);
     }
     manager.post("/api/api-key", &json!({})).refused(&["apiKey [missing]apiKey"]);
     manager.post("/api/api-key", &json!({"apiKey": null})).refused(&["apiKey [missing]apiKey"]);

@@ -12,6 +12,8 @@
 )]
 
 mod suite {
+    pub mod access_rules;
+    pub mod ip_access_control_search;
     pub mod key_search;
     pub mod locks;
     pub mod objects;
@@ -72,6 +74,8 @@ suite! {
         api_keys_round_trip
         keys_round_trip
         tenants_round_trip
+        ip_access_control_lists_round_trip
+        roles_round_trip
         no_permission_is_not_every_permission
         instance_and_data_keys_round_trip;
     objects:
@@ -86,6 +90,20 @@ suite! {
         one_instance_wins
         corrupt_rows_are_reported
         changes_are_recorded_without_secrets;
+    access_rules:
+        names_repeat_only_where_they_may
+        fusion_ids_find_keys
+        api_keys_are_listed_by_age
+        keys_with_roles_look_powerless_to_older_programs
+        roles_in_use_stay
+        lists_in_use_stay
+        roles_are_found_by_parts_of_their_names
+        corrupt_access_rules_grant_nothing
+        corrupt_lists_are_reported
+        changes_of_access_rules_are_heard_and_recorded;
+    ip_access_control_search:
+        list_searches_agree_with_a_model
+        list_searches_have_bounds;
     key_search:
         searches_agree_with_a_model
         pages_make_up_the_whole
@@ -114,6 +132,7 @@ suite! {
     schema:
         schema_six_migrators_at_once
         schema_goes_down_and_up
+        schema_goes_down_without_giving_rights
         schema_folds_names_that_are_there
         schema_unfolded_names_are_noticed
         schema_is_what_diesel_expects
@@ -134,6 +153,7 @@ suite! {
         dead_connections_are_replaced
         a_commit_of_unknown_outcome_spoils_memory
         deadlocks_are_resolved
+        a_list_that_goes_meanwhile_is_missing
         a_server_that_is_away_is_unavailable
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Barrier;
 
 use claviger_domain::{
-    Actor, ApiKeyId, ChangeContext, Instant, KeptDocument, KeyId, Permissions, Revision, Sealed, Tenant,
-    TenantId, TenantScope, TenantState,
+    Actor, ApiKey, ApiKeyId, ChangeContext, Instant, IpAccessControlList, KeptDocument, KeyId, Permissions,
+    Revision, Role, Sealed, Tenant, TenantId, TenantScope, TenantState,
 };
 use claviger_storage::{
     Action, ChangeRow, Entity, Field, Instance, StorageError, StoredApiKey, StoredKey, TxError,
+    WriteTransaction,
 };
 
 use crate::support::{Database, objects, read, try_write, write};
@@ -38,6 +39,43 @@ pub fn conflicts_name_the_first_field(db: &Database) {
     conflict(api_key(2, 2, 1), Entity::ApiKey, Field::Digest);
     conflict(api_key(1, 1, 1), Entity::ApiKey, Field::Id);
     conflict(api_key(2, 1, 1), Entity::ApiKey, Field::Name);
+
+    write(&db.store, |tx| {
+        tx.insert_ip_access_control_list(&objects::list(1))?;
+        tx.insert_role(&objects::role(1))?;
+        tx.insert_api_key(&objects::fusion_key(9, &["role 1"]))
+    });
+    let fusion_key = |id, digest| {
+        let mut made = objects::fusion_key(9, &[]);
+        made.api_key.id = ApiKeyId::from_u128(id);
+        made.digest = objects::digest(digest);
+        try_write(&db.store, move |tx| tx.insert_api_key(&made))
+    };
+    conflict(fusion_key(8, 8), Entity::ApiKey, Field::FusionId);
+    conflict(fusion_key(9, 9), Entity::ApiKey, Field::Id);
+    conflict(fusion_key(8, 9), Entity::ApiKey, Field::Digest);
+    let mut named = objects::fusion_key(9, &[]);
+    named.api_key.id = ApiKeyId::from_u128(8);
+    named.digest = objects::digest(8);
+    named.api_key.name = objects::api_key(1, None).api_key.name;
+    named.api_key.name_repeats = false;
+    let named = try_write(&db.store, move |tx| tx.insert_api_key(&named));
+    conflict(named, Entity::ApiKey, Field::Name);
+
+    let list = |id, name| {
+        let made = IpAccessControlList { name: objects::list(name).name, ..objects::list(id) };
+        try_write(&db.store, move |tx| tx.insert_ip_access_control_list(&made))
+    };
+    conflict(list(1, 2), Entity::IpAccessControlList, Field::Id);
+    conflict(list(2, 1), Entity::IpAccessControlList, Field::Name);
+    conflict(list(1, 1), Entity::IpAccessControlList, Field::Id);
+    let role = |id, name| {
+        let made = Role { name: objects::role(name).name, ..objects::role(id) };
+        try_write(&db.store, move |tx| tx.insert_role(&made))
+    };
+    conflict(role(1, 2), Entity::Role, Field::Id);
+    conflict(role(2, 1), Entity::Role, Field::Name);
+    conflict(role(1, 1), Entity::Role, Field::Id);
 
     let key = |id, name, kid| {
         let mut made = objects::key(id);
@@ -72,6 +110,18 @@ pub fn conflicts_name_the_first_field(db: &Database) {
         tx.rename_key(&key).map(drop)
     });
     conflict(renamed, Entity::Key, Field::Name);
+    let renamed = try_write(&db.store, |tx| {
+        tx.insert_ip_access_control_list(&objects::list(2))?;
+        let name = objects::list(1).name;
+        tx.update_ip_access_control_list(&IpAccessControlList { name, ..objects::list(2) }).map(drop)
+    });
+    conflict(renamed, Entity::IpAccessControlList, Field::Name);
+    // A role that is in use cannot be renamed either, but the conflict comes first.
+    let renamed = try_write(&db.store, |tx| {
+        tx.insert_role(&objects::role(2))?;
+        tx.update_role(&Role { name: objects::role(2).name, ..objects::role(1) }).map(drop)
+    });
+    conflict(renamed, Entity::Role, Field::Name);
     // A name that differs in case, or in how its letters are composed, is another one.
     let mut other = objects::api_key(3, None);
     for (number, text) in ["Name", "name", "é", "e\u{301}"].into_iter().enumerate() {
@@ -101,6 +151,49 @@ pub fn missing_references_are_named(db: &Database) {
         tx.update_api_key(&key).map(drop)
     });
     assert_eq!(moved, Err(StorageError::MissingReference(Entity::Tenant)));
+
+    // Of several that are missing the first one in the order tenant, list, role.
+    let missing = |tenant: bool, list: bool, role: bool| {
+        let change = move |api_key: &mut ApiKey| {
+            api_key.tenant_id = Some(TenantId::from_u128(if tenant { 7 } else { 1 }));
+            api_key.ip_access_control_list_id = Some(objects::list_id(if list { 7 } else { 1 }));
+            let roles = if role { ["role 1", "role 7"] } else { ["role 1", "role 1"] };
+            api_key.permissions = Permissions::Roles(roles.map(objects::role_name).to_vec());
+        };
+        let found = |tx: &mut WriteTransaction<'_>| {
+            tx.insert_tenant(&objects::tenant(1))?;
+            tx.insert_ip_access_control_list(&objects::list(1))?;
+            tx.insert_role(&objects::role(1))
+        };
+        let inserted = try_write(&db.store, move |tx| {
+            found(tx)?;
+            let mut made = objects::api_key(1, None);
+            change(&mut made.api_key);
+            tx.insert_api_key(&made)?;
+            tx.delete_api_key(made.api_key.id, ALL)?;
+            Err::<(), _>(StorageError::Busy)
+        });
+        let updated = try_write(&db.store, move |tx| {
+            found(tx)?;
+            let mut made = objects::api_key(1, None);
+            tx.insert_api_key(&made)?;
+            change(&mut made.api_key);
+            tx.update_api_key(&made.api_key)?;
+            Err::<(), _>(StorageError::Busy)
+        });
+        assert_eq!(inserted, updated);
+        inserted
+    };
+    for (tenant, list, role, entity) in [
+        (true, true, true, Entity::Tenant),
+        (true, false, false, Entity::Tenant),
+        (false, true, true, Entity::IpAccessControlList),
+        (false, true, false, Entity::IpAccessControlList),
+        (false, false, true, Entity::Role),
+    ] {
+        assert_eq!(missing(tenant, list, role), Err(StorageError::MissingReference(entity)));
+    }
+    assert_eq!(missing(false, false, false), Err(StorageError::Busy));
 
     let place: [fn(&mut Tenant); 4] = [
         |tenant| tenant.jwt.access_token_key_id = Some(KeyId::from_u128(9)),
@@ -244,6 +337,8 @@ pub fn old_revisions_are_stale(db: &Database) {
     write(&db.store, |tx| {
         tx.insert_tenant(&objects::tenant(1))?;
         tx.insert_key(&objects::key(1))?;
+        tx.insert_ip_access_control_list(&objects::list(1))?;
+        tx.insert_role(&objects::role(1))?;
         tx.insert_api_key(&objects::api_key(1, None))
     });
     let update = |revision, gone| {
@@ -254,18 +349,24 @@ pub fn old_revisions_are_stale(db: &Database) {
         key.revision = revision;
         let mut api_key = objects::api_key(number, None).api_key;
         api_key.revision = revision;
+        let list = IpAccessControlList { revision, ..objects::list(number) };
+        let role = Role { revision, ..objects::role(number) };
         [
             try_write(&db.store, move |tx| tx.update_tenant(&tenant).map(|new| new.revision.number())),
             try_write(&db.store, move |tx| tx.rename_key(&key).map(|new| new.revision.number())),
             try_write(&db.store, move |tx| tx.update_api_key(&api_key).map(|new| new.revision.number())),
+            try_write(&db.store, move |tx| {
+                tx.update_ip_access_control_list(&list).map(|new| new.revision.number())
+            }),
+            try_write(&db.store, move |tx| tx.update_role(&role).map(|new| new.revision.number())),
         ]
     };
     const STALE: Result<i64, StorageError> = Err(StorageError::Stale);
-    assert_eq!(update(1, false), [Ok(2), Ok(2), Ok(2)]);
-    assert_eq!(update(1, false), [STALE; 3]);
-    assert_eq!(update(3, false), [STALE; 3]);
-    assert_eq!(update(1, true), [STALE; 3]);
-    assert_eq!(update(2, false), [Ok(3), Ok(3), Ok(3)]);
+    assert_eq!(update(1, false), [const { Ok(2) }; 5]);
+    assert_eq!(update(1, false), [STALE; 5]);
+    assert_eq!(update(3, false), [STALE; 5]);
+    assert_eq!(update(1, true), [STALE; 5]);
+    assert_eq!(update(2, false), [const { Ok(3) }; 5]);
 }
 
 pub fn updates_keep_what_is_fixed(db: &Database) {
@@ -277,16 +378,21 @@ pub fn updates_keep_what_is_fixed(db: &Database) {
     changed.key_manager = true;
     changed.tenant_id = Some(TenantId::from_u128(1));
     changed.retrievable = false;
+    changed.fusion_id = Some(objects::fusion_id("another"));
+    changed.ip_access_control_list_id = Some(objects::list_id(1));
+    changed.disabled = true;
     changed.expiration_instant = Some(Instant::from_epoch_millis(9));
     changed.insert_instant = Instant::from_epoch_millis(9);
     changed.last_update_instant = Instant::from_epoch_millis(9);
     let (before, new) = (stored.clone(), changed.clone());
     let returned = write(&db.store, move |tx| {
         tx.insert_tenant(&objects::tenant(1))?;
+        tx.insert_ip_access_control_list(&objects::list(1))?;
         tx.insert_api_key(&before)?;
         tx.update_api_key(&new)
     });
     changed.retrievable = true;
+    changed.fusion_id = None;
     changed.insert_instant = stored.api_key.insert_instant;
     changed.revision = Revision::from_number(2);
     assert_eq!(returned, changed);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use claviger_domain::{TenantId, TenantScope};
-use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions};
+use claviger_storage::{DatabaseUrl, Entity, StorageError, Store, StoreOptions};
 
 use crate::support::{Database, objects, read, try_write, wait_until, write};
 
@@ -176,6 +176,45 @@ pub fn deadlocks_are_resolved(db: &Database) {
     assert!(runs.load(Ordering::SeqCst) > 2, "there was no deadlock");
     let tenants = read(&db.store, |tx| tx.tenants(ALL));
     assert!(tenants.iter().all(|tenant| tenant.jwt.time_to_live_in_seconds == 3602), "{tenants:?}");
+}
+
+pub fn a_list_that_goes_meanwhile_is_missing(db: &Database) {
+    let id = objects::list_id(1);
+    write(&db.store, |tx| tx.insert_ip_access_control_list(&objects::list(1)));
+    let (deleted, blocked) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let inserted = std::thread::scope(|scope| {
+        let (now, later) = (Arc::clone(&deleted), Arc::clone(&blocked));
+        scope.spawn(move || {
+            assert!(write(&db.store, move |tx| {
+                let found = tx.delete_ip_access_control_list(id)?;
+                now.wait();
+                later.wait();
+                Ok(found)
+            }));
+        });
+        deleted.wait();
+        let counter = Arc::clone(&runs);
+        let insert = scope.spawn(move || {
+            try_write(&db.store, move |tx| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let mut key = objects::api_key(1, None);
+                key.api_key.ip_access_control_list_id = Some(id);
+                tx.insert_api_key(&key)
+            })
+        });
+        // The list was still there when it was looked for. The insertion waits for the row.
+        let waiting = format!(
+            "SELECT pid::text AS value FROM pg_stat_activity \
+             WHERE application_name = '{}' AND wait_event_type = 'Lock'",
+            db.application_name()
+        );
+        wait_until("the insertion waits", || !db.texts(&waiting).is_empty());
+        blocked.wait();
+        insert.join().unwrap()
+    });
+    assert_eq!(inserted, Err(StorageError::MissingReference(Entity::IpAccessControlList)));
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
 pub fn a_server_that_is_away_is_unavailable(_: &Database) {

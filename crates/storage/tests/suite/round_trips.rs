@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, EndpointPermissions, Instant, KeptDocument, Key, KeyAlgorithm, KeyId,
-    KeyType, Kid, Method, Name, Permissions, Revision, Sealed, Tenant, TenantId, TenantJwtConfiguration,
-    TenantScope, TenantState,
+    AddressRange, ApiKey, ApiKeyDigest, ApiKeyId, EndpointPermissions, FusionId, Instant,
+    IpAccessControlEntry, IpAccessControlList, IpAccessControlListId, IpAccessControlListSearch, IpAction,
+    KeptDocument, Key, KeyAlgorithm, KeyId, KeyType, Kid, Method, Name, Permissions, RequestMethod, Revision,
+    Role, RoleId, RolePermission, Sealed, Tenant, TenantId, TenantJwtConfiguration, TenantScope, TenantState,
 };
 use claviger_storage::{Instance, StoredApiKey, StoredKey};
 use proptest::collection::{btree_map, vec};
@@ -56,6 +57,14 @@ fn a_name() -> impl Strategy<Value = Name> {
     .prop_map(|text| objects::name(&text))
 }
 
+/// The names of the roles that keys have.
+const ROLES: [&str; 4] = ["admin", " two words ", "\"é\"", "[\\]"];
+
+fn a_fusion_id() -> impl Strategy<Value = FusionId> {
+    let text = text().prop_map(|text| text.replace(|c: char| c.is_control() || c == '/', "") + "n");
+    prop_oneof![text, Just("\u{10ffff}".repeat(255))].prop_map(|text| objects::fusion_id(&text))
+}
+
 fn permissions() -> impl Strategy<Value = Permissions> {
     let endpoint = select(vec!["/api/user", "/", "/api/é", "/a:b:c", "/a,b", "/%2F"]);
     let methods = vec(select(Method::ALL.to_vec()), 0..5);
@@ -66,7 +75,13 @@ fn permissions() -> impl Strategy<Value = Permissions> {
         }
         Permissions::Only(list)
     });
-    prop_oneof![Just(Permissions::All), Just(Permissions::Only(EndpointPermissions::default())), list]
+    // The order of roles is kept.
+    let roles = Just(ROLES.map(objects::role_name).to_vec()).prop_shuffle();
+    let roles = (roles, 0..=ROLES.len()).prop_map(|(mut roles, length)| {
+        roles.truncate(length);
+        Permissions::Roles(roles)
+    });
+    prop_oneof![Just(Permissions::All), Just(Permissions::Only(EndpointPermissions::default())), list, roles]
 }
 
 fn sealed() -> impl Strategy<Value = Option<Sealed>> {
@@ -77,19 +92,20 @@ fn an_api_key() -> impl Strategy<Value = StoredApiKey> {
     let identity = (any::<u128>(), number(), any::<[u8; 32]>(), sealed(), of(a_name()));
     let rights = (permissions(), any::<bool>(), any::<bool>(), any::<bool>());
     let rest = (btree_map(wild_text(), wild_text(), 0..4), of(instant()), instant(), instant());
-    (identity, rights, rest).prop_map(|(identity, rights, rest)| StoredApiKey {
+    let restrictions = (of(a_fusion_id()), any::<bool>(), any::<bool>(), any::<bool>());
+    (identity, rights, rest, restrictions).prop_map(|(identity, rights, rest, restrictions)| StoredApiKey {
         api_key: ApiKey {
             id: ApiKeyId::from_u128(identity.0),
             revision: Revision::from_number(identity.1),
+            fusion_id: restrictions.0,
+            name_repeats: restrictions.1 && identity.4.is_some(),
             name: identity.4,
             attributes: rest.0,
             permissions: rights.0,
             key_manager: rights.1,
             tenant_id: rights.2.then_some(TenantId::from_u128(1)),
-            fusion_id: None,
-            name_repeats: false,
-            ip_access_control_list_id: None,
-            disabled: false,
+            ip_access_control_list_id: restrictions.2.then_some(objects::list_id(1)),
+            disabled: restrictions.3,
             retrievable: rights.3,
             expiration_instant: rest.1,
             insert_instant: rest.2,
@@ -101,12 +117,32 @@ fn an_api_key() -> impl Strategy<Value = StoredApiKey> {
 }
 
 pub fn api_keys_round_trip(db: &Database) {
-    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
+    write(&db.store, |tx| {
+        tx.insert_tenant(&objects::tenant(1))?;
+        tx.insert_ip_access_control_list(&objects::list(1))?;
+        (1..).zip(ROLES).try_for_each(|(number, name)| {
+            tx.insert_role(&Role { name: objects::role_name(name), ..objects::role(number) })
+        })
+    });
     check(an_api_key(), |stored| {
         let (id, written) = (stored.api_key.id, stored.clone());
         write(&db.store, move |tx| tx.insert_api_key(&written));
         let found = read(&db.store, |tx| tx.find_api_key(id, TenantScope::All));
         assert_eq!(found.as_ref(), Some(&stored));
+        if let Some(fusion_id) = &stored.api_key.fusion_id {
+            let found = read(&db.store, |tx| tx.find_api_key_by_fusion_id(fusion_id, TenantScope::All));
+            assert_eq!(found.as_ref(), Some(&stored));
+        }
+        let listed = read(&db.store, |tx| tx.list_api_keys(TenantScope::All));
+        assert_eq!(listed, std::slice::from_ref(&stored.api_key));
+        let mut roles = db.texts("SELECT role_name AS value FROM api_key_role");
+        roles.sort_unstable();
+        let mut expected = match &stored.api_key.permissions {
+            Permissions::Roles(names) => names.iter().map(ToString::to_string).collect(),
+            Permissions::All | Permissions::Only(_) => Vec::new(),
+        };
+        expected.sort_unstable();
+        assert_eq!(roles, expected);
         let mut streamed = Vec::new();
         read(&db.store, |tx| tx.for_each_api_key(&mut |row| streamed.push(row)));
         assert_eq!(streamed, [Ok((stored.digest, stored.api_key))]);
@@ -232,4 +268,90 @@ pub fn instance_and_data_keys_round_trip(db: &Database) {
         read(&db.store, |tx| tx.data_keys()),
         [(0, Sealed::from(vec![])), (u32::MAX, Sealed::from(vec![2]))]
     );
+}
+
+fn an_entry() -> impl Strategy<Value = IpAccessControlEntry> {
+    let address = prop_oneof![
+        any::<std::net::Ipv4Addr>().prop_map(std::net::IpAddr::from),
+        any::<std::net::Ipv6Addr>().prop_map(std::net::IpAddr::from),
+    ];
+    (select(IpAction::ALL.to_vec()), address.clone(), address).prop_map(|(action, one, other)| {
+        let range = AddressRange::new(one, other).or_else(|| AddressRange::new(other, one));
+        let range = range.or_else(|| AddressRange::new(one, one)).unwrap();
+        IpAccessControlEntry { action, range: Some(range) }
+    })
+}
+
+fn a_list() -> impl Strategy<Value = IpAccessControlList> {
+    let entries = (vec(an_entry(), 0..5), any::<prop::sample::Index>(), select(IpAction::ALL.to_vec()))
+        .prop_map(|(mut entries, index, action)| {
+            let default = IpAccessControlEntry { action, range: None };
+            entries.insert(index.index(entries.len() + 1), default);
+            entries
+        });
+    let data = of(select(vec!["{}", r#"{"b":1,"a":[1.50,"\u0000"]}"#]).prop_map(String::from));
+    (any::<u128>(), number(), a_name(), entries, data, instant(), instant()).prop_map(
+        |(id, revision, name, entries, data, insert_instant, last_update_instant)| IpAccessControlList {
+            id: IpAccessControlListId::from_u128(id),
+            revision: Revision::from_number(revision),
+            name,
+            entries,
+            data,
+            insert_instant,
+            last_update_instant,
+        },
+    )
+}
+
+pub fn ip_access_control_lists_round_trip(db: &Database) {
+    check(a_list(), |list| {
+        let (id, written) = (list.id, list.clone());
+        write(&db.store, move |tx| tx.insert_ip_access_control_list(&written));
+        assert_eq!(read(&db.store, |tx| tx.find_ip_access_control_list(id)).as_ref(), Some(&list));
+        let search = IpAccessControlListSearch::default();
+        let page = read(&db.store, |tx| tx.search_ip_access_control_lists(&search));
+        assert_eq!((page.lists.as_slice(), page.total), (std::slice::from_ref(&list), 1));
+        assert_eq!(read(&db.store, |tx| tx.ip_access_control_lists()), [list]);
+        assert!(write(&db.store, move |tx| tx.delete_ip_access_control_list(id)));
+    });
+}
+
+fn a_permission() -> impl Strategy<Value = RolePermission> {
+    let methods = vec(select(RequestMethod::ALL.to_vec()), 1..4);
+    // Values may have what separates them in the text form.
+    let values =
+        vec(wild_text().prop_map(|text| text.replace(|c: char| c.is_control() || c == '/', "") + ",;"), 1..4);
+    let path = select(vec!["/", "/**", "/é/*/{id}", "/{id}/{id}/"]);
+    (methods, path, values).prop_map(|(methods, path, values)| {
+        let values = if path.contains("{id}") { [(String::from("id"), values)].into() } else { [].into() };
+        RolePermission::new(methods.into_iter().collect(), path, values).unwrap()
+    })
+}
+
+fn a_role() -> impl Strategy<Value = Role> {
+    let identity = (any::<u128>(), number(), a_name(), of(text()));
+    let rest = (vec(a_permission(), 0..4), vec(wild_text(), 0..3), instant(), instant());
+    (identity, rest).prop_map(|(identity, rest)| Role {
+        id: RoleId::from_u128(identity.0),
+        revision: Revision::from_number(identity.1),
+        name: objects::role_name(&identity.2.as_str().replace(',', "")),
+        desc: identity.3,
+        permissions: rest.0,
+        ui_permissions: rest.1,
+        insert_instant: rest.2,
+        last_update_instant: rest.3,
+    })
+}
+
+pub fn roles_round_trip(db: &Database) {
+    check(a_role(), |role| {
+        let (id, written) = (role.id, role.clone());
+        write(&db.store, move |tx| tx.insert_role(&written));
+        assert_eq!(read(&db.store, |tx| tx.find_role(id)).as_ref(), Some(&role));
+        let names = [role.name.clone(), objects::role_name("none"), role.name.clone()];
+        assert_eq!(read(&db.store, |tx| tx.roles_named(&names)), std::slice::from_ref(&role));
+        assert_eq!(read(&db.store, |tx| tx.roles(Some(role.name.as_str()))), std::slice::from_ref(&role));
+        assert_eq!(read(&db.store, |tx| tx.roles(None)), [role]);
+        assert!(write(&db.store, move |tx| tx.delete_role(id)));
+    });
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use claviger_domain::{KeyId, KeySearch, NamePattern, TenantScope, fold};
+use claviger_domain::{
+    ApiKey, ApiKeyDigest, ApiKeyId, Instant, KeyId, KeySearch, NamePattern, Permissions, Revision, Sealed,
+    TenantId, TenantScope, fold,
+};
 use claviger_storage::{StorageError, Store};
 
 use crate::support::{Database, Kind, objects, read, write};
@@ -78,6 +81,118 @@ pub fn schema_goes_down_and_up(db: &Database) {
     // Connections that were open meanwhile go on.
     write(&db.store, |tx| tx.insert_tenant(&objects::tenant(1)));
     assert_eq!(read(&db.store, |tx| tx.tenants(TenantScope::All)).len(), 1);
+}
+
+/// The version of the migration before the one that added what restricts API keys.
+const BEFORE_ACCESS_RULES: &str = "20261121131801";
+
+/// One key of each kind that the program before could not restrict as it was, and one of each kind of name.
+fn insert_restricted_keys(db: &Database) {
+    write(&db.store, |tx| {
+        tx.insert_tenant(&objects::tenant(1))?;
+        tx.insert_ip_access_control_list(&objects::list(1))?;
+        tx.insert_role(&objects::role(1))?;
+        for number in 1..=9 {
+            let mut stored = objects::api_key(number, None);
+            let key = &mut stored.api_key;
+            key.expiration_instant = Some(Instant::from_epoch_millis(1_000));
+            match number {
+                1 => key.tenant_id = Some(TenantId::from_u128(1)),
+                2 => key.disabled = true,
+                3 => {
+                    key.ip_access_control_list_id = Some(objects::list_id(1));
+                    key.expiration_instant = None;
+                }
+                4 => key.permissions = Permissions::Roles(vec![objects::role_name("role 1")]),
+                5 => key.permissions = Permissions::All,
+                6 => (key.name, key.name_repeats) = (Some(objects::name("alone")), true),
+                7 => (key.name, key.name_repeats) = (Some(objects::name("api key 1")), true),
+                _ => {
+                    key.fusion_id = Some(objects::fusion_id(&format!("id {number}")));
+                    (key.name, key.name_repeats) = (Some(objects::name("twins")), true);
+                }
+            }
+            tx.insert_api_key(&stored)?;
+        }
+        Ok(())
+    });
+    // As if a key with roles had lost its mark.
+    let id = ApiKeyId::from_u128(9);
+    db.execute(&format!("UPDATE api_key SET roles = '[]', permissions = NULL WHERE id = '{id}'"));
+}
+
+pub fn schema_goes_down_without_giving_rights(db: &Database) {
+    let before = dump(db);
+    // What there was already comes up as it was.
+    let older = db.store.migrate_down(BEFORE_ACCESS_RULES).unwrap();
+    let bytes = match db.kind {
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => "x'", // A literal of bytes.
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => "'\\x",
+    };
+    let id = ApiKeyId::from_u128(77);
+    db.execute(&format!(
+        "INSERT INTO api_key (id, revision, digest, sealed_value, name, permissions, key_manager, retrievable, \
+         expiration_instant, attributes, insert_instant, last_update_instant) VALUES \
+         ('{id}', 3, {bytes}{}', {bytes}0102', 'old', 'GET:/api/user', TRUE, FALSE, 4, '{{\"a\":\"b\"}}', 5, 6)",
+        "d1".repeat(32)
+    ));
+    assert_eq!(db.store.migrate_up(), Ok(older));
+    let old = read(&db.store, |tx| tx.find_api_key(id, TenantScope::All)).unwrap();
+    let mut expected = objects::api_key(77, None);
+    expected.digest = ApiKeyDigest::from_bytes([0xd1; 32]);
+    expected.sealed_value = Some(Sealed::from(vec![1, 2]));
+    expected.api_key = ApiKey {
+        revision: Revision::from_number(3),
+        name: Some(objects::name("old")),
+        attributes: [(String::from("a"), String::from("b"))].into(),
+        permissions: Permissions::Only("GET:/api/user".parse().unwrap()),
+        key_manager: true,
+        retrievable: false,
+        expiration_instant: Some(Instant::from_epoch_millis(4)),
+        insert_instant: Instant::from_epoch_millis(5),
+        last_update_instant: Instant::from_epoch_millis(6),
+        ..expected.api_key
+    };
+    assert_eq!(old, expected);
+    write(&db.store, move |tx| tx.delete_api_key(id, TenantScope::All));
+
+    insert_restricted_keys(db);
+    assert_eq!(db.store.migrate_down(BEFORE_ACCESS_RULES), Ok(older));
+    let rows = |columns: &str| db.texts(&format!("SELECT {columns} AS value FROM api_key ORDER BY id"));
+    let rights = "coalesce(permissions, 'all') || ' ' || coalesce(expiration_instant, -1)";
+    let ordinary = "GET,POST:/api/user 1000";
+    let ended = "GET,POST:/api/user 0";
+    assert_eq!(
+        rows(rights),
+        [ordinary, ended, ended, " 1000", "all 1000", ordinary, ordinary, ordinary, " 1000"]
+    );
+    let names = rows("coalesce(name, '-')");
+    assert_eq!(
+        names,
+        ["api key 1", "api key 2", "api key 3", "api key 4", "api key 5", "alone", "-", "-", "-"]
+    );
+    // All else is as it was.
+    let rest = "revision || ' ' || coalesce(tenant_id, '-') || ' ' || attributes || ' ' \
+                || insert_instant || ' ' || last_update_instant";
+    let mut expected = vec![String::from("1 - {\"description\":\"for tests\"} 1 2"); 9];
+    expected[0] = expected[0].replace('-', &TenantId::from_u128(1).to_string());
+    assert_eq!(rows(rest), expected);
+
+    // Whatever was restricted comes up again as the older program left it.
+    assert_eq!(db.store.migrate_up(), Ok(older));
+    assert_eq!((dump(db), rows(rights).len()), (before, 9));
+    let keys = read(&db.store, |tx| tx.list_api_keys(TenantScope::All));
+    assert!(keys.iter().all(|key| {
+        let plain = key.fusion_id.is_none() && key.ip_access_control_list_id.is_none();
+        plain && !key.disabled && !key.name_repeats
+    }));
+    let all: Vec<u128> =
+        keys.iter().filter(|key| key.permissions == Permissions::All).map(|key| key.id.as_u128()).collect();
+    assert_eq!(all, [5]);
+    assert_eq!(read(&db.store, |tx| tx.roles(None)), []);
+    assert_eq!(read(&db.store, |tx| tx.ip_access_control_lists()), []);
 }
 
 /// The version of the migration before the one that added the folded names.
@@ -158,7 +273,7 @@ fn expected() -> BTreeSet<String> {
 
 pub fn schema_is_what_diesel_expects(db: &Database) {
     let query = match db.kind {
-        // SQLite has no type for flags: what has a check for 0 and 1 is one.
+        // SQLite has no type for bytes: what has a check for 0 and 1 is one.
         #[cfg(feature = "sqlite")]
         Kind::Sqlite => {
             "SELECT t.name || '.' || c.name || ' ' || CASE \

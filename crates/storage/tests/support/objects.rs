@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Instant, KeptDocument, Key, KeyAlgorithm, KeyId, KeyType, Kid, Name,
-    Permissions, Revision, Sealed, Tenant, TenantId, TenantJwtConfiguration, TenantState,
+    AddressRange, ApiKey, ApiKeyDigest, ApiKeyId, FusionId, Instant, IpAccessControlEntry,
+    IpAccessControlList, IpAccessControlListId, IpAction, KeptDocument, Key, KeyAlgorithm, KeyId, KeyType,
+    Kid, Name, Permissions, Revision, Role, RoleId, RoleName, Sealed, Tenant, TenantId,
+    TenantJwtConfiguration, TenantState,
 };
 use claviger_storage::{StoredApiKey, StoredKey};
 
@@ -84,4 +86,58 @@ pub fn key(number: u128) -> StoredKey {
         },
         sealed_material: Some(Sealed::from(b"sealed material".to_vec())),
     }
+}
+
+pub fn list_id(number: u128) -> IpAccessControlListId {
+    IpAccessControlListId::from_u128(number)
+}
+
+pub fn range(first: &str, last: &str) -> AddressRange {
+    AddressRange::new(first.parse().unwrap(), last.parse().unwrap()).unwrap()
+}
+
+pub fn list(number: u128) -> IpAccessControlList {
+    IpAccessControlList {
+        id: list_id(number),
+        revision: Revision::FIRST,
+        name: name(&format!("list {number}")),
+        entries: vec![
+            IpAccessControlEntry { action: IpAction::Allow, range: Some(range("192.0.2.1", "192.0.2.9")) },
+            IpAccessControlEntry { action: IpAction::Block, range: None },
+        ],
+        data: None,
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
+}
+
+pub fn role_name(text: &str) -> RoleName {
+    RoleName::try_from(text).unwrap()
+}
+
+pub fn role(number: u128) -> Role {
+    Role {
+        id: RoleId::from_u128(number),
+        revision: Revision::FIRST,
+        name: role_name(&format!("role {number}")),
+        desc: Some(String::from("for tests")),
+        permissions: vec!["GET,HEAD:/collections/{id}:id=a,b".parse().unwrap()],
+        ui_permissions: Vec::new(),
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
+}
+
+pub fn fusion_id(text: &str) -> FusionId {
+    FusionId::try_from(text.to_owned()).unwrap()
+}
+
+/// A key as Fusion's dialect makes them, with these roles.
+pub fn fusion_key(number: u128, roles: &[&str]) -> StoredApiKey {
+    let mut made = api_key(number, None);
+    made.api_key.fusion_id = Some(fusion_id(&format!("api-key-{number}")));
+    made.api_key.name = Some(name("kiosk"));
+    made.api_key.name_repeats = true;
+    made.api_key.permissions = Permissions::Roles(roles.iter().map(|name| role_name(name)).collect());
+    made
 }

@@ -113,32 +113,44 @@ fn page_of_ids(
     search: &IpAccessControlListSearch,
 ) -> ip_access_control_list::BoxedQuery<'_, MultiBackend, Text> {
     let mut query = matching(search).select(ip_access_control_list::id);
-    for criterion in criteria(&search.order) {
+    for criterion in criteria(&search.order, search.name.is_some()) {
         query = query.then_order_by(sql::<Text>(criterion));
     }
     query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
 }
 
 /// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
-fn criteria(order: &[Order<IpAccessControlListColumn>]) -> Vec<&'static str> {
+///
+/// In a search by name the id is an expression: SQLite would else read each row along the index of the ids, as with keys.
+fn criteria(order: &[Order<IpAccessControlListColumn>], filtered: bool) -> Vec<&'static str> {
+    let id = |descending| match (filtered, descending) {
+        (false, false) => "id",
+        (false, true) => "id DESC",
+        (true, false) => "id || ''",
+        (true, true) => "id || '' DESC",
+    };
     let mut criteria = Vec::new();
     for Order { column, descending } in order {
-        let (terms, unique): (&[&str], bool) = match (column, descending) {
-            (IpAccessControlListColumn::Id, false) => (&["id"], true),
-            (IpAccessControlListColumn::Id, true) => (&["id DESC"], true),
-            (IpAccessControlListColumn::Insert, false) => (&["insert_instant"], false),
-            (IpAccessControlListColumn::Insert, true) => (&["insert_instant DESC"], false),
-            (IpAccessControlListColumn::LastUpdate, false) => (&["last_update_instant"], false),
-            (IpAccessControlListColumn::LastUpdate, true) => (&["last_update_instant DESC"], false),
-            (IpAccessControlListColumn::Name, false) => (&["name_folded", "name"], true),
-            (IpAccessControlListColumn::Name, true) => (&["name_folded DESC", "name DESC"], true),
-        };
-        criteria.extend(terms);
-        if unique {
-            return criteria;
-        }
+        criteria.push(match (column, descending) {
+            (IpAccessControlListColumn::Insert, false) => "insert_instant",
+            (IpAccessControlListColumn::Insert, true) => "insert_instant DESC",
+            (IpAccessControlListColumn::LastUpdate, false) => "last_update_instant",
+            (IpAccessControlListColumn::LastUpdate, true) => "last_update_instant DESC",
+            (IpAccessControlListColumn::Id, descending) => {
+                criteria.push(id(*descending));
+                return criteria;
+            }
+            (IpAccessControlListColumn::Name, false) => {
+                criteria.extend(["name_folded", "name"]);
+                return criteria;
+            }
+            (IpAccessControlListColumn::Name, true) => {
+                criteria.extend(["name_folded DESC", "name DESC"]);
+                return criteria;
+            }
+        });
     }
-    criteria.push("id");
+    criteria.push(id(false));
     criteria
 }
 
@@ -314,5 +326,31 @@ impl TryFrom<Row> for IpAccessControlList {
             insert_instant: Instant::from_epoch_millis(row.insert_instant),
             last_update_instant: Instant::from_epoch_millis(row.last_update_instant),
         })
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use claviger_domain::SortColumn;
+
+    use super::*;
+    use crate::key_search::tests::{migrated, plan};
+
+    #[test]
+    fn searches_read_an_index_and_no_rows() {
+        let (_directory, mut connection) = migrated();
+        for name in [None, Some(NamePattern::parse("x"))] {
+            let filter = IpAccessControlListSearch { name, ..IpAccessControlListSearch::default() };
+            let counted = plan(&mut connection, matching(&filter).count()).unwrap();
+            assert!(counted.contains("COVERING INDEX"), "{counted}");
+            for &column in IpAccessControlListColumn::ALL {
+                for descending in [false, true] {
+                    let order = vec![Order { column, descending }];
+                    let search = IpAccessControlListSearch { order, ..filter.clone() };
+                    let found = plan(&mut connection, page_of_ids(&search)).unwrap();
+                    assert!(found.contains("COVERING INDEX"), "{search:?}: {found}");
+                }
+            }
+        }
     }
 }

@@ -235,7 +235,7 @@ pub(crate) fn has_unfolded_names(connection: &mut AnyConnection) -> Result<bool,
 }
 
 #[cfg(all(test, feature = "sqlite"))]
-mod tests {
+pub(crate) mod tests {
     use claviger_domain::SortColumn;
     use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
     use diesel::sql_types::Integer;
@@ -266,17 +266,27 @@ mod tests {
 
     impl<Q> RunQueryDsl<AnyConnection> for Explain<Q> {}
 
-    fn plan(connection: &mut AnyConnection, query: impl QueryFragment<MultiBackend>) -> QueryResult<String> {
+    /// How SQLite would run a statement.
+    pub(crate) fn plan(
+        connection: &mut AnyConnection,
+        query: impl QueryFragment<MultiBackend>,
+    ) -> QueryResult<String> {
         let steps: Vec<(i32, i32, i32, String)> = Explain(query).load(connection)?;
         Ok(steps.into_iter().map(|(_, _, _, step)| step).collect::<Vec<_>>().join("; "))
     }
 
-    #[test]
-    fn searches_read_an_index_and_no_rows() {
+    /// A connection to an empty database with the newest schema, in a directory that is gone in the end.
+    pub(crate) fn migrated() -> (tempfile::TempDir, AnyConnection) {
         let directory = tempfile::tempdir().unwrap();
         let options = StoreOptions::new(DatabaseUrl::Sqlite(directory.path().join("claviger.db")));
         Store::open(&options).unwrap().migrate_up().unwrap();
-        let mut connection = dialect::connect(&options, Role::Read).unwrap();
+        let connection = dialect::connect(&options, Role::Read).unwrap();
+        (directory, connection)
+    }
+
+    #[test]
+    fn searches_read_an_index_and_no_rows() {
+        let (_directory, mut connection) = migrated();
         let filters = [
             KeySearch::default(),
             KeySearch { name: Some(NamePattern::parse("x")), ..KeySearch::default() },

@@ -445,7 +445,44 @@ fn loggable(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[track_caller]
+    fn check_method(sent: &str, overrides: &[&str], expected: Result<Option<Method>, ()>) {
+        let mut request = TestRequest::default().method(sent.parse().unwrap());
+        for value in overrides {
+            request = request.append_header((METHOD_OVERRIDE, *value));
+        }
+        assert_eq!(method(&request.to_http_request()).map_err(drop), expected, "{sent} {overrides:?}");
+    }
+
+    #[test]
+    fn one_override_is_read_on_one_method() {
+        check_method("POST", &["PATCH"], Ok(Some(Method::Patch)));
+        for other in ["patch", "Patch", "PATCH ", "PATCH,PATCH", "PUT", "DELETE", "GET", ""] {
+            check_method("POST", &[other], Ok(Some(Method::Post)));
+        }
+        check_method("POST", &["PATCH", "PATCH"], Ok(Some(Method::Post)));
+        check_method("POST", &["PATCH", "x"], Ok(Some(Method::Post)));
+        for (sent, expected) in [
+            ("GET", Ok(Some(Method::Get))),
+            ("HEAD", Ok(Some(Method::Get))),
+            ("PUT", Ok(Some(Method::Put))),
+            ("PATCH", Ok(Some(Method::Patch))),
+            ("DELETE", Ok(Some(Method::Delete))),
+            ("OPTIONS", Ok(None)),
+            ("TRACE", Ok(None)),
+            ("CONNECT", Ok(None)),
+            ("BREW", Err(())),
+            ("post", Err(())),
+        ] {
+            for overrides in [&[][..], &["PATCH"], &["POST"], &["DELETE"], &["PATCH", "PATCH"]] {
+                check_method(sent, overrides, expected);
+            }
+        }
+    }
 
     #[test]
     fn the_log_shows_no_unknown_segment() {

@@ -1,5 +1,5 @@
 //! Who may call what: every route with every kind of caller, against a table written by hand.
 
 mod denial;
-mod matrix;
-mod table;
+pub(crate) mod matrix;
+pub(crate) mod table;

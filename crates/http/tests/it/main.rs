@@ -14,6 +14,8 @@ mod support;
 
 mod api_key;
 mod authorization;
+mod carriers;
+mod client_address;
 mod concurrency;
 mod input;
 mod interruption;

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::support::database::Database;
 use crate::support::fixture::names;
 use crate::support::server::START;
 use crate::support::{Reply, Server, Settings};
@@ -31,7 +30,7 @@ fn is_short(reply: &Reply) {
 fn the_short_status_is_for_anybody(server: &Server) {
     is_short(&server.anonymous().get("/api/status"));
     is_short(&server.anonymous().get("/api/status/"));
-    is_short(&server.anonymous().with_header("x-api-key", "x").get("/api/status"));
+    is_short(&server.anonymous().with_header("x-api-key", "").get("/api/status"));
 }
 
 fn the_full_status_is_for_granted_global_keys(server: &Server) {
@@ -39,6 +38,7 @@ fn the_full_status_is_for_granted_global_keys(server: &Server) {
     is_full(&server.with_key(&server.restricted(json!({"/api/status": ["GET"]})).value).get("/api/status"));
     // Who shows a key is judged by it, and does not fall back to the short form.
     server.with_key("no such key").get("/api/status").denied();
+    server.anonymous().with_header("x-api-key", "no such key").get("/api/status").denied();
     server.with_key(&server.restricted(json!({"/api/status": ["POST"]})).value).get("/api/status").denied();
     server
         .with_key(&server.restricted(json!({"/api/system/version": ["GET"]})).value)
@@ -91,8 +91,7 @@ fn the_status_counts(server: &Server) {
 }
 
 fn loopback_sees_the_status_when_told(server: &Server) {
-    let server =
-        Server::start(Database::new(server.kind()), Settings { local_metrics: true, ..Settings::default() });
+    let server = server.sibling(Settings { local_metrics: true, ..Settings::default() });
     let anonymous = server.anonymous();
     is_full(&anonymous.get("/api/status"));
     // With any sign of a proxy, loopback is not the caller.

@@ -4,7 +4,7 @@ mod algorithms;
 mod carriers;
 mod foreign;
 mod form;
-mod known;
+pub(crate) mod known;
 mod published;
 mod races;
 mod tenant_bound;
@@ -76,7 +76,7 @@ fn vend(server: &Server, key: &Value, claims: Value) -> String {
 }
 
 /// What `/api/jwt/validate` answers to this value of `Authorization`.
-fn present(client: &Client, authorization: &str) -> Reply {
+pub(crate) fn present(client: &Client, authorization: &str) -> Reply {
     client.with_header("Authorization", authorization).get("/api/jwt/validate")
 }
 
@@ -87,7 +87,7 @@ fn validate(server: &Server, token: &str) -> Reply {
 
 /// The claims of a token that is accepted.
 #[track_caller]
-fn accepted(reply: &Reply) -> Value {
+pub(crate) fn accepted(reply: &Reply) -> Value {
     let mut document = reply.ok();
     assert_eq!(document.as_object().unwrap().len(), 1);
     document["jwt"].take()

@@ -1,5 +1,6 @@
 //! What callers who are not let in learn: nothing. And what counts as the same right.
 
+use claviger_http::{Guard, ROUTES};
 use serde_json::json;
 
 use crate::support::{Server, unique, uuid};
@@ -7,7 +8,7 @@ use crate::support::{Server, unique, uuid};
 on_each_database! {
     shared: bodies_and_objects_are_not_looked_at_before_the_caller, tenants_are_not_looked_at_before_the_caller,
         head_needs_the_right_to_get, a_slash_at_the_end_changes_no_right, only_the_exact_value_is_the_key,
-        patch_by_override_is_no_post;
+        patch_by_override_is_no_post, an_override_is_a_patch_for_permissions_too;
 }
 
 fn bodies_and_objects_are_not_looked_at_before_the_caller(server: &Server) {
@@ -105,11 +106,26 @@ fn patch_by_override_is_no_post(server: &Server) {
         ("X-HTTP-Method-Override", "GET"),
         ("X-HTTP-Method-Override", "patch"),
         ("X-HTTP-Method", "PATCH"),
+        ("X-HTTP-Method-Override", "Patch"),
+        ("X-HTTP-Method-Override", "PATCH,PATCH"),
+        ("X-HTTP-Method-Override", ""),
         ("X-Method-Override", "PATCH"),
+        ("X-HTTP-Method_Override", "PATCH"),
     ] {
         let body = json!({"tenant": {"name": unique("override")}});
         server.with_key(&key.value).with_header(header, value).post("/api/tenant", &body).ok();
     }
+    // Sent twice it is not read.
+    let body = json!({"tenant": {"name": unique("override")}});
+    let twice = client.with_header("X-HTTP-Method-Override", "PATCH");
+    let made = twice.post("/api/tenant", &body).ok();
+    // Nor with other methods: the tenant is replaced and deleted, not patched.
+    let path = format!("/api/tenant/{}", made["tenant"]["id"].as_str().unwrap());
+    let body = json!({"tenant": {"name": unique("override")}});
+    client.put(&path, &body).ok();
+    assert_eq!(client.send("HEAD", &path, None).status, 200);
+    assert_eq!(client.patch(&path, &body).status, 405);
+    client.delete(&path).done();
     let reader = server.restricted(json!({"/api/tenant": ["GET"]}));
     let client = server.with_key(&reader.value).with_header("X-HTTP-Method-Override", "PATCH");
     client.get("/api/tenant").ok();
@@ -117,4 +133,29 @@ fn patch_by_override_is_no_post(server: &Server) {
     let client = server.with_key(&reader.value).with_header("X-HTTP-Method-Override", "GET");
     client.post(&format!("/api/tenant/{id}"), &body).denied();
     client.delete(&format!("/api/tenant/{id}")).denied();
+}
+
+/// Where a path has no PATCH, neither way leads anywhere; where it has one, both need the same right.
+fn an_override_is_a_patch_for_permissions_too(server: &Server) {
+    let mut templates: Vec<_> = ROUTES.iter().map(|route| (route.template, route.guard)).collect();
+    templates.dedup();
+    for (template, guard) in templates {
+        let Guard::Endpoint(endpoint) = guard else { continue };
+        let path = template.replace("{keyId}", &uuid()).replace("{tenantId}", &uuid());
+        for (method, may) in [("POST", false), ("PATCH", true)] {
+            let key = server.restricted(json!({endpoint: [method]})).value;
+            let client = server.with_key(&key);
+            let patch = client.patch(&path, &json!({}));
+            let overridden = client.with_header("X-HTTP-Method-Override", "PATCH").post(&path, &json!({}));
+            assert_eq!(overridden.status, patch.status, "{template} with {method}");
+            assert!(may || matches!(patch.status, 401 | 405), "{template} with {method}: {}", patch.status);
+        }
+    }
+    // The one PATCH that is served now is for key managers, who need no permission for it; for others it is none.
+    let target = server.unrestricted();
+    let body = json!({"apiKey": {"metaData": {"attributes": {"description": "patched"}}}});
+    for methods in [json!(["POST"]), json!(["PATCH"])] {
+        let client = server.with_key(&server.restricted(json!({"/api/api-key": methods})).value);
+        client.with_header("X-HTTP-Method-Override", "PATCH").post(&target.path(), &body).denied();
+    }
 }

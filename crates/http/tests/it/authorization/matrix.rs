@@ -55,7 +55,7 @@ pub(super) enum Case {
     TwoAuthorizations,
     /// `x-api-key` beside a sufficient key in `Authorization`.
     ApiKeyHeaderBeside,
-    /// `x-api-key` alone.
+    /// A sufficient key in `x-api-key` alone.
     ApiKeyHeaderAlone,
     Sufficient,
 }
@@ -77,13 +77,13 @@ const CASES: [Case; 23] = [
     Case::Bearer,
     Case::TwoAuthorizations,
     Case::ApiKeyHeaderBeside,
-    Case::ApiKeyHeaderAlone,
     Case::NotManager,
     Case::GrantedPath,
     Case::TenantNotManager,
     Case::Tenant,
     Case::SameTenant,
     Case::TenantHeader,
+    Case::ApiKeyHeaderAlone,
     Case::Sufficient,
 ];
 

@@ -7,7 +7,7 @@ use crate::support::{Server, unique, uuid};
 
 /// Routes that answer alike, whoever calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// For anybody; credentials are not looked at.
     Public,
     /// For anybody; more for a global key that is granted `/api/status`.
@@ -27,15 +27,15 @@ pub(super) enum Class {
 }
 
 /// A request that succeeds if its caller may make it.
-pub(super) struct Sample {
-    pub(super) path: String,
-    pub(super) body: Option<Value>,
+pub(crate) struct Sample {
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
 }
 
 /// One row: method, template, class, and how to make a request that would succeed in a tenant, or outside of any.
-pub(super) type Row = (&'static str, &'static str, Class, fn(&Server, Option<&str>) -> Sample);
+pub(crate) type Row = (&'static str, &'static str, Class, fn(&Server, Option<&str>) -> Sample);
 
-pub(super) const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     ("POST", "/api/api-key", Class::Managers, |_, _| api_key("/api/api-key".to_owned())),
     ("POST", "/api/api-key/{apiKeyId}", Class::Managers, |_, _| api_key(format!("/api/api-key/{}", uuid()))),
     ("GET", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
@@ -143,27 +143,27 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
         (L::Operator(_), C::Basic) => Done,
         (_, C::WrongKey | C::Mistyped | C::Expired | C::Basic | C::Bearer | C::KeyOfDeletedTenant) => Denied,
 
-        (L::Status, C::NoKey | C::ApiKeyHeaderAlone) => Short,
-        (_, C::NoKey | C::ApiKeyHeaderAlone) => Denied,
+        (L::Status, C::NoKey) => Short,
+        (_, C::NoKey) => Denied,
 
         (_, C::OtherEndpoint | C::OtherMethod | C::OtherTenant) => Denied,
 
         (L::Managers, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
-        (L::Managers, C::Tenant | C::TenantHeader | C::SameTenant | C::Sufficient) => Done,
+        (L::Managers, C::Tenant | C::TenantHeader | C::SameTenant | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
         (L::Managers, C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Managers, C::UnknownTenant) => NoSuchTenant,
 
         (L::Tenant(_), C::NotManager | C::GrantedPath | C::TenantNotManager | C::Tenant) => Done,
-        (L::Tenant(_), C::TenantHeader | C::SameTenant | C::Sufficient) => Done,
+        (L::Tenant(_), C::TenantHeader | C::SameTenant | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
         (L::Tenant(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Tenant(_), C::UnknownTenant) => NoSuchTenant,
 
-        (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::Sufficient) => Done,
+        (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
         (L::TenantMaker(_), C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
         (L::TenantMaker(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::TenantMaker(_), C::UnknownTenant) => NoSuchTenant,
 
-        (L::Global(_) | L::Operator(_) | L::Status, C::NotManager | C::GrantedPath | C::Sufficient) => Done,
+        (L::Global(_) | L::Operator(_) | L::Status, C::NotManager | C::GrantedPath | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
         (L::Global(_) | L::Operator(_) | L::Status, C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
         (L::Global(_) | L::Operator(_) | L::Status, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
     }

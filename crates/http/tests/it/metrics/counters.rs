@@ -121,7 +121,7 @@ fn requests_and_decisions(server: &Server) {
 
     // Refused, each for its own reason.
     server.anonymous().get("/api/key").denied();
-    server.anonymous().with_header("x-api-key", "x").get("/api/key").denied();
+    server.anonymous().with_header("x-api-key", "").get("/api/key").denied();
     watch.refused("GET", "/api/key", "no_credential", 2);
     for scheme in ["Bearer x", "Basic x", "JWT x", "DPoP x"] {
         server.with_key(scheme).get("/api/key").denied();

@@ -10,14 +10,14 @@ use crate::support::{Server, unique};
 pub(super) const NOW: i64 = START / 1000;
 
 /// An HMAC key whose secret is known here.
-pub(super) struct Known {
+pub(crate) struct Known {
     pub(super) id: String,
     pub(super) kid: String,
     pub(super) secret: String,
 }
 
 impl Known {
-    pub(super) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         let secret = unique("a secret that both sides know");
         let key = import_secret(server, "HS256", &secret);
         Self { id: text(&key, "id").to_owned(), kid: text(&key, "kid").to_owned(), secret }
@@ -33,7 +33,7 @@ impl Known {
     }
 
     /// A token with the usual header.
-    pub(super) fn token(&self, payload: &str) -> String {
+    pub(crate) fn token(&self, payload: &str) -> String {
         self.sign(&self.header(), payload)
     }
 
@@ -44,7 +44,7 @@ impl Known {
 }
 
 /// A payload that is accepted.
-pub(super) fn good() -> String {
+pub(crate) fn good() -> String {
     format!(r#"{{"exp":{},"iat":{NOW}}}"#, NOW + 60)
 }
 

@@ -18,6 +18,7 @@ on_both! {
     a_signal_is_heeded_from_the_first_moment,
     a_second_server_is_refused,
     keys_near_the_end_of_their_certificate_are_named,
+    the_log_names_client_and_carrier,
     the_bootstrap_key_is_for_instances_without_keys,
     a_wrong_master_key_is_refused,
     pending_migrations_stop_a_start_without_migrations,
@@ -139,6 +140,57 @@ fn keys_near_the_end_of_their_certificate_are_named(place: &Place) {
 }
 
 /// A certificate that ends so many days from now; without them it ended long ago.
+fn the_log_names_client_and_carrier(place: &Place) {
+    let (_, key) = place.start().stop_first();
+    let server = place.start_with(&[
+        ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"),
+        ("CLAVIGER_API_KEY_IN_QUERY", "true"),
+    ]);
+    let body = r#"{"apiKey": {}}"#;
+    for (query, credential, forwarded) in [
+        ("", format!("Authorization: {key}\r\n"), ""),
+        (
+            "",
+            format!("apiKey: {key}\r\n"),
+            "X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n",
+        ),
+        (&*format!("?apiKey={key}"), String::new(), "X-Forwarded-For: unknown\r\n"),
+        ("?apiKey=no-such-key", String::new(), "X-Forwarded-For: 127.0.0.1\r\n"),
+    ] {
+        let mut stream = connect(&server.address);
+        let head = head(
+            "POST",
+            &format!("/api/api-key{query}"),
+            None,
+            body.len(),
+            &format!("{credential}{forwarded}"),
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        answer(&mut *stream);
+    }
+    let stopped = server.stop().expect(0);
+    let lines: Vec<_> = stopped
+        .log()
+        .into_iter()
+        .filter(|line| line["message"] == "changed" || line["message"] == "refused")
+        .map(|line| {
+            assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+            ["carrier", "client"].map(|member| line.get(member).cloned())
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            [Some(json!("authorization")), None],
+            [Some(json!("x-api-key")), Some(json!("192.0.2.1"))],
+            [Some(json!("query")), Some(json!("unknown"))],
+            // The proxy itself: its own address, and so not worth a word.
+            [Some(json!("query")), None],
+        ]
+    );
+    assert!(!stopped.stderr.contains(&key) && !stopped.stderr.contains("no-such-key"));
+}
+
 fn certificate(days: Option<u32>) -> String {
     let pair = PKey::generate_ed25519().unwrap();
     let mut name = X509Name::builder().unwrap();

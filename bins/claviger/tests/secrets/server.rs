@@ -10,7 +10,8 @@ use crate::evidence::Evidence;
 use crate::mistakes;
 use crate::support::{Place, on_both};
 
-const TRACE: [(&str, &str); 1] = [("CLAVIGER_LOG", "trace")];
+/// Everything is logged, and every carrier of API keys is read.
+const TRACE: [(&str, &str); 2] = [("CLAVIGER_LOG", "trace"), ("CLAVIGER_API_KEY_IN_QUERY", "true")];
 
 on_both!(a_server_leaves_no_secret_behind, the_generated_first_key_is_shown_once);
 
@@ -228,8 +229,15 @@ fn present_wrong_credentials(server: &Server, evidence: &mut Evidence) {
             format!("Authorization: {value}\r\nAuthorization: {value}\r\n"),
             format!("Authorization: {value}\r\nx-api-key: {value}\r\n"),
             format!("x-api-key: {value}\r\n"),
+            format!("apiKey: {value}\r\n"),
+            format!("x-api-key: {value}\r\napiKey: {value}\r\n"),
+            format!("x-api-key: {value}\r\napiKey: x{value}\r\n"),
+            format!("x-api-key: {value},{value}\r\n"),
+            String::new(),
         ] {
             for path in ["/api/key", "/api/api-key/00000000-0000-4000-8000-000000000000", "/api/status"] {
+                let in_query = format!("{path}?apiKey={value}");
+                let path = if headers.is_empty() { in_query.as_str() } else { path };
                 let mut connection = Connection::anonymous(server.address).unwrap();
                 connection.send_raw("GET", path, &headers, b"").unwrap();
                 let reply = connection.receive().unwrap();

@@ -6,8 +6,12 @@ use crate::run::{Failure, Result, cargo, read, root};
 use std::path::Path;
 
 /// The parts within pages, by page and name: `<!-- generated: name -->` … `<!-- end generated: name -->`.
-const PARTS: [(&str, &str); 3] =
-    [("docs/API.md", "routes"), ("docs/API.md", "codes"), ("docs/CONFIGURATION.md", "settings")];
+const PARTS: [(&str, &str); 4] = [
+    ("docs/API.md", "routes"),
+    ("docs/API.md", "codes"),
+    ("docs/API.md", "fusion-codes"),
+    ("docs/CONFIGURATION.md", "settings"),
+];
 /// The file that is generated whole, with the name of its part.
 const OPENAPI: (&str, &str) = ("docs/openapi.json", "openapi");
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use claviger_domain::{CODES, Place};
-use claviger_http::{Guard, ROUTES, openapi_document};
+use claviger_http::{Dialect, FUSION_CODES, Guard, ROUTES, openapi_document};
 
 use crate::settings::SETTINGS;
 
@@ -11,22 +11,24 @@ use crate::settings::SETTINGS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Codes,
+    FusionCodes,
     OpenApi,
     Routes,
     Settings,
 }
 
 impl Part {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("codes", Self::Codes),
+        ("fusion-codes", Self::FusionCodes),
         ("openapi", Self::OpenApi),
         ("routes", Self::Routes),
         ("settings", Self::Settings),
     ];
 
     /// The names of the parts.
-    pub(crate) const NAMES: [&'static str; 4] =
-        [Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0, Self::ALL[3].0];
+    pub(crate) const NAMES: [&'static str; 5] =
+        [Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0, Self::ALL[3].0, Self::ALL[4].0];
 
     /// The part with this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
@@ -37,6 +39,7 @@ impl Part {
     pub(crate) fn text(self) -> String {
         match self {
             Self::Codes => codes(),
+            Self::FusionCodes => fusion_codes(),
             Self::OpenApi => format!("{:#}\n", openapi_document()),
             Self::Routes => routes(),
             Self::Settings => settings(),
@@ -53,7 +56,10 @@ fn routes() -> String {
             Guard::Operator(endpoint) => {
                 format!("`{} {endpoint}`, also with Basic; the machine itself", route.method)
             }
-            Guard::KeyManager => "key managers".to_owned(),
+            Guard::KeyManager => match route.dialect {
+                Some(Dialect::Fusion) => "key managers, with `x-api-key`".to_owned(),
+                Some(Dialect::FusionAuth) | None => "key managers, with `Authorization`".to_owned(),
+            },
             Guard::Roles => "key managers, or by role".to_owned(),
         };
         let path = format!("`{}`", route.template);
@@ -73,6 +79,13 @@ fn codes() -> String {
         vec![format!("`{text}`"), place, code.message.to_owned()]
     });
     table(["code", "where", "message"], rows)
+}
+
+fn fusion_codes() -> String {
+    let rows = FUSION_CODES
+        .iter()
+        .map(|(status, code, meaning)| vec![status.to_string(), format!("`{code}`"), (*meaning).to_owned()]);
+    table(["status", "code", "meaning"], rows)
 }
 
 fn settings() -> String {
@@ -122,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_row_has_as_many_cells_as_the_head() {
-        for part in [Part::Codes, Part::Routes, Part::Settings] {
+        for part in [Part::Codes, Part::FusionCodes, Part::Routes, Part::Settings] {
             let text = part.text();
             for table in text.split("\n\n") {
                 let cells = |line: &str| line.replace("\\|", "").matches('|').count();

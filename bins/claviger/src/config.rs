@@ -98,6 +98,7 @@ pub(crate) struct Config {
     pub(crate) bootstrap_api_key: Option<SecretText>,
     pub(crate) api_key_prefix: String,
     pub(crate) api_key_in_query: bool,
+    pub(crate) fusion_admin_keys: bool,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
@@ -243,6 +244,12 @@ impl Reader {
             |text| number(text, 0, 600),
             ToString::to_string,
         );
+        let fusion_admin_keys = self.parsed(
+            &settings::FUSION_ADMIN_KEYS,
+            true,
+            |text| choice(text, [("true", true), ("false", false)]),
+            ToString::to_string,
+        );
         let local_metrics_enabled = self.parsed(
             &settings::LOCAL_METRICS_ENABLED,
             false,
@@ -277,6 +284,7 @@ impl Reader {
             bootstrap_api_key,
             api_key_prefix,
             api_key_in_query,
+            fusion_admin_keys,
             trusted_proxies,
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),

@@ -82,6 +82,8 @@ settings! {
         "What generated API keys start with, so that scanners recognise a leaked one. A presented value that starts so and has the form of a generated key, but a wrong checksum, is refused without a look-up.";
     API_KEY_IN_QUERY plain = "`false`", "`true` or `false`",
         "Whether an API key may come in the parameter `apiKey` of the query string, as clients of Managed Fusion send it. Addresses end up in the logs of proxies, in histories and in `Referer`: only for clients that know no other way.";
+    FUSION_ADMIN_KEYS plain = "`true`", "`true` or `false`",
+        "Whether a caller in Fusion's dialect who may do everything can make further keys that may, such as those with the role `admin`. They manage API keys, which FusionAuth's API never makes.";
     TRUSTED_PROXIES plain = "none", "addresses, networks such as `10.0.0.0/8` and `unix`, joined by commas",
         "The proxies whose `X-Forwarded-For` is believed; `unix` stands for one that connects over the Unix socket. The client is the first address from the right of that header that is none of them. From all others the header is not read.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use claviger_crypto::content_digest;
 use zeroize::Zeroizing;
 
+use crate::routes::Dialect;
+
 /// What a request presents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credential<'a> {
@@ -44,6 +46,14 @@ pub(crate) enum Carrier {
 }
 
 impl Carrier {
+    /// The dialect that goes with it.
+    pub(crate) const fn dialect(self) -> Dialect {
+        match self {
+            Self::Authorization => Dialect::FusionAuth,
+            Self::ApiKeyHeader | Self::Query => Dialect::Fusion,
+        }
+    }
+
     /// A name for the log.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

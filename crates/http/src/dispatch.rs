@@ -12,7 +12,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use claviger_authz::Path;
+use claviger_authz::{Path, Target};
 use claviger_domain::{ApiKeyId, Method, RequestMethod, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -20,12 +20,12 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Body};
 use crate::client_address::{Client, Peer};
-use crate::credential::{self, Ambiguous, Carrier, Credential};
+use crate::credential::{self, Ambiguous, Carrier, Credential, Presented};
 use crate::error::ApiError;
 use crate::gate::{Caller, TenantHeader, admit};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
-use crate::routes::{Found, Guard, Operation, ROUTES, Route, Takes, find};
+use crate::routes::{Dialect, Found, Guard, Operation, ROUTES, Route, Takes, find};
 use crate::shared_body::SharedBody;
 use crate::state::AppState;
 
@@ -62,13 +62,20 @@ pub(crate) async fn entry(
 ) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let request_id = state.request_ids.next();
-    let mut seen = Seen { client: client(&request, &state), route: None, carrier: None, caller_id: None };
+    let mut seen = Seen {
+        client: client(&request, &state),
+        route: None,
+        carrier: None,
+        caller_id: None,
+        dialect: Dialect::FusionAuth,
+        answers_in: Dialect::FusionAuth,
+    };
     let in_query =
         if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
     let outcome = respond(&request, payload, &state, &in_query, &mut seen).await;
     let (answer, error) = match outcome {
         Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
-        Err(error) => (error.answer(), Some(error)),
+        Err(error) => (error.answer(seen.answers_in), Some(error)),
     };
     match &error {
         Some(ApiError::Refused(refusal)) => state.metrics.refused(*refusal),
@@ -77,7 +84,7 @@ pub(crate) async fn entry(
     }
     state.metrics.request(seen.route, answer.status);
     log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
-    let mut response = response(&request, answer, error.as_ref(), &request_id);
+    let mut response = response(&request, answer, error.as_ref(), &request_id, seen.dialect);
     if in_query != Ok(None) {
         // The address of this answer is a secret that nobody else is to be told.
         response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -94,6 +101,10 @@ struct Seen {
     route: Option<&'static Route>,
     carrier: Option<Carrier>,
     caller_id: Option<ApiKeyId>,
+    /// The dialect of the request, where the path has two.
+    dialect: Dialect,
+    /// The dialect of the answer.
+    answers_in: Dialect,
 }
 
 async fn respond(
@@ -106,12 +117,20 @@ async fn respond(
     let method = method(request)?;
     // A path that could be read in two ways is no path of ours.
     let path = Path::parse(request.uri().path().as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
-    let (route, parameter) = match find(&path, method) {
+    // On these paths the carrier of the key says which API is meant, and so which methods there are.
+    let target = Target::of(&path);
+    if matches!(target, Target::ApiKeys | Target::Roles) {
+        let carrier = credentials(request, in_query)?.carrier;
+        seen.dialect = carrier.map_or(Dialect::FusionAuth, Carrier::dialect);
+        seen.answers_in = if target == Target::Roles { Dialect::Fusion } else { seen.dialect };
+    }
+    let (route, parameter) = match find(&path, method, seen.dialect) {
         Found::Route(route, parameter) => (route, parameter.map(str::to_owned)),
         Found::OtherMethods => return Err(ApiError::MethodNotAllowed),
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
     seen.route = Some(route);
+    seen.answers_in = route.answers_in();
     let caller = caller(request, state, route, path, in_query, seen)?;
     seen.caller_id = caller.as_deref().map(Caller::api_key_id);
     match route.operation {
@@ -180,6 +199,16 @@ fn client(request: &HttpRequest, state: &AppState) -> Client {
     Client::new(peer, &state.trusted_proxies, bytes(request.headers(), &X_FORWARDED_FOR))
 }
 
+fn credentials<'a>(request: &'a HttpRequest, in_query: &'a InQuery) -> Result<Presented<'a>, Ambiguous> {
+    let headers = request.headers();
+    credential::parse(
+        bytes(headers, &AUTHORIZATION),
+        bytes(headers, &X_API_KEY),
+        bytes(headers, &APIKEY),
+        in_query.as_ref().map_err(|Ambiguous| Ambiguous)?.as_ref().map(|value| value.as_slice()),
+    )
+}
+
 fn caller(
     request: &HttpRequest,
     state: &AppState,
@@ -192,12 +221,7 @@ fn caller(
         return Ok(None);
     }
     let headers = request.headers();
-    let presented = credential::parse(
-        bytes(headers, &AUTHORIZATION),
-        bytes(headers, &X_API_KEY),
-        bytes(headers, &APIKEY),
-        in_query.as_ref().map_err(|Ambiguous| Ambiguous)?.as_ref().map(|value| value.as_slice()),
-    )?;
+    let presented = credentials(request, in_query)?;
     seen.carrier = presented.carrier;
     let mut credential = presented.credential;
     let basic;
@@ -299,6 +323,7 @@ fn response(
     answer: Answer,
     error: Option<&ApiError>,
     request_id: &str,
+    dialect: Dialect,
 ) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
@@ -313,7 +338,7 @@ fn response(
     }
     match error {
         Some(ApiError::MethodNotAllowed) => {
-            response.insert_header((ALLOW, allowed_methods(request)));
+            response.insert_header((ALLOW, allowed_methods(request, dialect)));
         }
         // What is left of a body that was not read: the connection cannot be used again.
         Some(ApiError::TooLarge | ApiError::BodyCut | ApiError::BodyLate) => {
@@ -332,10 +357,11 @@ fn response(
 }
 
 /// The methods of the path, for `Allow` (RFC 9110, section 15.5.6).
-fn allowed_methods(request: &HttpRequest) -> String {
+fn allowed_methods(request: &HttpRequest, dialect: Dialect) -> String {
     let Ok(path) = Path::parse(request.uri().path().as_bytes()) else { return String::new() };
-    let methods =
-        Method::ALL.into_iter().filter(|method| matches!(find(&path, Some(*method)), Found::Route(..)));
+    let methods = Method::ALL
+        .into_iter()
+        .filter(|method| matches!(find(&path, Some(*method), dialect), Found::Route(..)));
     let mut names: Vec<_> = methods.map(Method::as_str).collect();
     if names.contains(&"GET") {
         names.push("HEAD");

@@ -8,8 +8,9 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::credential::Ambiguous;
 use crate::gate::Refusal;
+use crate::routes::Dialect;
 use crate::rsa_stock::NoRsaKey;
-use crate::wire::errors::{Errors, ErrorsOfBothDialects};
+use crate::wire::errors::{Errors, ErrorsOfBothDialects, FusionCode, FusionErrorBody};
 use crate::wire::render;
 
 /// Why a request is not answered as asked.
@@ -18,6 +19,9 @@ pub(crate) enum ApiError {
     /// Something in the request is wrong.
     #[error("the request is invalid")]
     Invalid(Violations),
+    /// Something is wrong in the words of Fusion's dialect.
+    #[error("{}", .0.message)]
+    Fusion(FusionError),
     /// More than one credential.
     #[error("ambiguous credentials")]
     AmbiguousCredentials,
@@ -66,8 +70,46 @@ impl ApiError {
     }
 
     /// The status and body for this error.
-    pub(crate) fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self, dialect: Dialect) -> Answer {
+        match dialect {
+            Dialect::FusionAuth => self.answer_in_fusionauths_dialect(),
+            Dialect::Fusion => self.answer_in_fusions_dialect(),
+        }
+    }
+
+    /// One object with a code and a sentence; 401 has no body there either.
+    fn answer_in_fusions_dialect(&self) -> Answer {
+        let (status, code, message) = match self {
+            Self::Fusion(error) => (error.code.status(), error.code, error.message.as_str()),
+            Self::Invalid(violations) => {
+                let first = violations.iter().next();
+                let code = first.map_or(FusionCode::InvalidRequest, |first| FusionCode::of(first.entry()));
+                (400, code, first.map_or("", Violation::message))
+            }
+            Self::Conflict => (409, FusionCode::Conflict, codes::RETRYABLE_CONFLICT.message),
+            Self::NotFound => (404, FusionCode::NotFound, "There is no such object within reach."),
+            Self::MethodNotAllowed => {
+                (405, FusionCode::MethodNotAllowed, "The path does not have this method in this dialect.")
+            }
+            Self::TooLarge => (413, FusionCode::TooLarge, codes::BODY_TOO_LARGE.message),
+            Self::Busy(_) | Self::Unavailable(_) => {
+                (503, FusionCode::Unavailable, codes::UNAVAILABLE.message)
+            }
+            Self::Internal(_) => (500, FusionCode::InternalError, codes::EXCEPTION.message),
+            Self::AmbiguousCredentials
+            | Self::NoSuchPath
+            | Self::MethodNotImplemented
+            | Self::Refused(_)
+            | Self::BodyCut
+            | Self::BodyLate => return self.answer_in_fusionauths_dialect(),
+        };
+        rendered(status, &FusionErrorBody { code: code.as_str(), message })
+    }
+
+    fn answer_in_fusionauths_dialect(&self) -> Answer {
         match self {
+            // Never on a path of FusionAuth's.
+            Self::Fusion(error) => Answer::empty(error.code.status()),
             Self::Invalid(violations) => errors(400, violations),
             Self::AmbiguousCredentials => {
                 let code = &codes::AMBIGUOUS_CREDENTIALS;
@@ -75,7 +117,11 @@ impl ApiError {
                 let errors = Errors::from(&violations);
                 rendered(
                     400,
-                    &ErrorsOfBothDialects { code: "ambiguous-credentials", message: code.message, errors },
+                    &ErrorsOfBothDialects {
+                        code: FusionCode::AmbiguousCredentials.as_str(),
+                        message: code.message,
+                        errors,
+                    },
                 )
             }
             Self::Conflict => errors(409, &Violations::from(&codes::RETRYABLE_CONFLICT)),
@@ -100,6 +146,25 @@ fn rendered(status: u16, document: &impl Serialize) -> Answer {
     match render(document) {
         Ok(body) => Answer::json(status, body),
         Err(_) => Answer::empty(status),
+    }
+}
+
+/// What is wrong with a request in Fusion's dialect.
+#[derive(Debug)]
+pub(crate) struct FusionError {
+    pub(crate) code: FusionCode,
+    pub(crate) message: String,
+}
+
+impl FusionError {
+    pub(crate) fn new(code: FusionCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<FusionError> for ApiError {
+    fn from(error: FusionError) -> Self {
+        Self::Fusion(error)
     }
 }
 

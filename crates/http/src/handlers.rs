@@ -3,6 +3,8 @@
 //! All of it runs on a blocking thread, in one call, but for what [`handle_quickly`] does. The match over [`Operation`] is exhaustive: a route without a
 //! handler does not compile.
 
+mod fusion;
+
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -139,6 +141,15 @@ pub(crate) fn handle(
             ops::api_key::delete(state, known?, input.api_key_reference()?)?;
             Ok(Answer::empty(200))
         }
+        Operation::CreateFusionApiKey
+        | Operation::RetrieveFusionApiKeys
+        | Operation::RetrieveFusionApiKey
+        | Operation::DeleteFusionApiKey
+        | Operation::CreateRole
+        | Operation::RetrieveRoles
+        | Operation::RetrieveRole
+        | Operation::UpdateRole
+        | Operation::DeleteRole => fusion::handle(state, operation, known?, &input),
         Operation::RetrieveKeys => {
             json_answer(&wire::key::KeysResponse::from(ops::key::retrieve_all(state, known?)?))
         }

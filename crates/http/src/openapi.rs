@@ -5,7 +5,7 @@ use claviger_domain::Method;
 use serde_json::{Map, Value, json};
 
 use crate::handlers::FUSIONAUTH_VERSION;
-use crate::routes::{Gives, Guard, Operation, ROUTES, Route, Takes};
+use crate::routes::{Dialect, Gives, Guard, Operation, ROUTES, Route, Takes};
 use crate::wire;
 use crate::wire::json::sorted;
 
@@ -16,7 +16,12 @@ pub fn openapi_document() -> Value {
     for route in ROUTES {
         let path = paths.entry(route.template).or_insert_with(|| json!({}));
         if let Some(methods) = path.as_object_mut() {
-            methods.insert(route.method.as_str().to_ascii_lowercase(), operation(route));
+            let method = route.method.as_str().to_ascii_lowercase();
+            let operation = match methods.remove(&method) {
+                None => operation(route),
+                Some(other) => merged(other, operation(route)),
+            };
+            methods.insert(method, operation);
         }
     }
     sorted(json!({
@@ -50,7 +55,9 @@ fn operation(route: &Route) -> Value {
             Guard::Public if route.operation == Operation::ValidateToken => json!([{"Token": []}]),
             Guard::Public => json!([]),
             Guard::Optional(_) => json!([{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
-            Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
+            Guard::KeyManager if route.dialect == Some(Dialect::Fusion) => json!([{"ApiKeyHeader": []}]),
+            Guard::KeyManager => json!([{"ApiKey": []}]),
+            Guard::Endpoint(_) | Guard::Roles => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
             Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyHeader": []}, {"ApiKeyAsPassword": []}]),
         },
     });
@@ -84,6 +91,37 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
+/// One operation for the two dialects that meet on a path: either body, either answer, told apart by the header of the key.
+fn merged(mut first: Value, second: Value) -> Value {
+    let sentence = |operation: &Value| operation["summary"].as_str().unwrap_or_default().to_owned();
+    first["summary"] = json!(format!("{}. With x-api-key: {}", sentence(&first), sentence(&second)));
+    if let (Some(own), Value::Array(other)) = (first["security"].as_array_mut(), second["security"].clone()) {
+        own.extend(other);
+    }
+    either(&mut first["requestBody"], &second["requestBody"]);
+    if let (Some(own), Some(others)) = (first["responses"].as_object_mut(), second["responses"].as_object()) {
+        for (status, other) in others {
+            match own.get_mut(status) {
+                Some(response) => either(response, other),
+                None => {
+                    own.insert(status.clone(), other.clone());
+                }
+            }
+        }
+    }
+    first
+}
+
+/// Lets a body be one or the other.
+fn either(own: &mut Value, other: &Value) {
+    const SCHEMA: &str = "/content/application~1json/schema";
+    if let (Some(own), Some(other)) = (own.pointer_mut(SCHEMA), other.pointer(SCHEMA))
+        && own != other
+    {
+        *own = json!({"oneOf": [own.take(), other]});
+    }
+}
+
 /// Two routes of one operation differ by their parameter.
 fn operation_id(route: &Route) -> String {
     let name = format!("{:?}", route.operation);
@@ -101,7 +139,7 @@ fn content(schema: &str) -> Value {
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
     responses.insert(
-        "200".to_owned(),
+        if route.operation == Operation::CreateRole { "201" } else { "200" }.to_owned(),
         match route.gives {
             Gives::Json(schema) => json!({"description": "Done", "content": content(schema)}),
             Gives::Text(media_type) => {
@@ -113,7 +151,11 @@ fn responses(route: &Route) -> Value {
     let mut add = |status: &str, description: &str, errors: bool| {
         let mut response = json!({"description": description});
         if errors && let Some(members) = response.as_object_mut() {
-            members.insert("content".to_owned(), content("Errors"));
+            let schema = match route.answers_in() {
+                Dialect::FusionAuth => "Errors",
+                Dialect::Fusion => "FusionError",
+            };
+            members.insert("content".to_owned(), content(schema));
         }
         responses.insert(status.to_owned(), response);
     };
@@ -179,6 +221,7 @@ fn schemas() -> Map<String, Value> {
     [
         own,
         wire::api_key::schemas(),
+        wire::fusion::schemas(),
         wire::key::schemas(),
         wire::key_search::schemas(),
         wire::tenant::schemas(),
@@ -211,7 +254,8 @@ mod tests {
         {
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()));
         }
-        assert_eq!(ids.len(), ROUTES.len());
+        let merged: HashSet<_> = ROUTES.iter().map(|route| (route.method, route.template)).collect();
+        assert_eq!(ids.len(), merged.len());
         let text = document.to_string();
         for reference in text.split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();

@@ -69,6 +69,8 @@ pub struct ServerOptions {
     pub trusted_proxies: TrustedProxies,
     /// Whether the parameter `apiKey` in the query string carries an API key.
     pub api_key_in_query: bool,
+    /// Whether a caller in Fusion's dialect who may do everything can make further keys that may.
+    pub fusion_admin_keys: bool,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -22,6 +22,15 @@ pub enum Guard {
     Roles,
 }
 
+/// The two APIs that meet on `/api/api-key`, told apart by the header that carries the API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// FusionAuth's: `Authorization`, or no credential at all.
+    FusionAuth,
+    /// Lucidworks Fusion's: `x-api-key`, `apikey` or the parameter in the query string.
+    Fusion,
+}
+
 /// What a route does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the table says what each one does")]
@@ -31,6 +40,15 @@ pub enum Operation {
     UpdateApiKey,
     PatchApiKey,
     DeleteApiKey,
+    CreateFusionApiKey,
+    RetrieveFusionApiKeys,
+    RetrieveFusionApiKey,
+    DeleteFusionApiKey,
+    CreateRole,
+    RetrieveRoles,
+    RetrieveRole,
+    UpdateRole,
+    DeleteRole,
     RetrieveKeys,
     RetrieveKey,
     GenerateKey,
@@ -102,6 +120,8 @@ pub struct Route {
     pub gives: Gives,
     /// A line for people.
     pub summary: &'static str,
+    /// The dialect in which a request must come; `None`: in either, and all the same.
+    pub dialect: Option<Dialect>,
 }
 
 impl Route {
@@ -111,8 +131,22 @@ impl Route {
         match self.operation {
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
+            Operation::RetrieveRoles => &ROLE_PARAMETERS,
             _ => &[],
         }
+    }
+
+    /// The dialect of the answer, which for roles is Fusion's in any case: FusionAuth has none there.
+    #[must_use]
+    pub fn answers_in(&self) -> Dialect {
+        match (self.guard, self.dialect) {
+            (Guard::Roles, _) | (_, Some(Dialect::Fusion)) => Dialect::Fusion,
+            (_, Some(Dialect::FusionAuth) | None) => Dialect::FusionAuth,
+        }
+    }
+
+    const fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect: Some(dialect), ..self }
     }
 
     /// The scope of what the route does: `None` where no API key is asked for. Tenant-bound keys and the tenant header never
@@ -150,7 +184,7 @@ const fn route(
     gives: Gives,
     summary: &'static str,
 ) -> Route {
-    Route { method, template, guard, operation, takes, gives, summary }
+    Route { method, template, guard, operation, takes, gives, summary, dialect: None }
 }
 
 const fn parameter(
@@ -184,8 +218,15 @@ const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
     parameter("kid", "string", "The key with this kid"),
 ];
 
+const ROLE_PARAMETERS: [QueryParameter; 1] =
+    [parameter("name", "string", "Only roles whose name contains this, whatever its case")];
+
 const API_KEY: Takes = Takes::Json("ApiKeyRequest");
 const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");
+const FUSION_API_KEY: Takes = Takes::Json("FusionApiKeyRequest");
+const ONE_FUSION_API_KEY: Gives = Gives::Json("FusionApiKey");
+const ROLE: Takes = Takes::Json("RoleRequest");
+const ONE_ROLE: Gives = Gives::Json("Role");
 const KEY: Takes = Takes::Json("KeyRequest");
 const ONE_KEY: Gives = Gives::Json("KeyResponse");
 const TENANT: Takes = Takes::Json("TenantRequest");
@@ -194,12 +235,21 @@ const ONE_TENANT: Gives = Gives::Json("TenantResponse");
 /// Every route. One place in memory, so that a route can be told by its address.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
-    route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "Create an API key, or copy one"),
-    route(Method::Post, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "The same with an id of your choice"),
-    route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveApiKey, Takes::Nothing, ONE_API_KEY, "Retrieve an API key"),
-    route(Method::Put, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::UpdateApiKey, API_KEY, ONE_API_KEY, "Replace an API key"),
-    route(Method::Patch, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::PatchApiKey, API_KEY, ONE_API_KEY, "Change some members of an API key"),
-    route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key"),
+    route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "Create an API key, or copy one").in_dialect(Dialect::FusionAuth),
+    route(Method::Post, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::CreateApiKey, API_KEY, ONE_API_KEY, "The same with an id of your choice").in_dialect(Dialect::FusionAuth),
+    route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveApiKey, Takes::Nothing, ONE_API_KEY, "Retrieve an API key").in_dialect(Dialect::FusionAuth),
+    route(Method::Put, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::UpdateApiKey, API_KEY, ONE_API_KEY, "Replace an API key").in_dialect(Dialect::FusionAuth),
+    route(Method::Patch, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::PatchApiKey, API_KEY, ONE_API_KEY, "Change some members of an API key").in_dialect(Dialect::FusionAuth),
+    route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key").in_dialect(Dialect::FusionAuth),
+    route(Method::Get, "/api/api-key", Guard::KeyManager, Operation::RetrieveFusionApiKeys, Takes::Nothing, Gives::Json("FusionApiKeys"), "Retrieve every API key within reach").in_dialect(Dialect::Fusion),
+    route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateFusionApiKey, FUSION_API_KEY, ONE_FUSION_API_KEY, "Create an API key with roles").in_dialect(Dialect::Fusion),
+    route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveFusionApiKey, Takes::Nothing, ONE_FUSION_API_KEY, "Retrieve an API key").in_dialect(Dialect::Fusion),
+    route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteFusionApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key").in_dialect(Dialect::Fusion),
+    route(Method::Get, "/api/roles", Guard::Roles, Operation::RetrieveRoles, Takes::Nothing, Gives::Json("Roles"), "Retrieve every role"),
+    route(Method::Post, "/api/roles", Guard::Roles, Operation::CreateRole, ROLE, ONE_ROLE, "Create a role"),
+    route(Method::Get, "/api/roles/{roleId}", Guard::Roles, Operation::RetrieveRole, Takes::Nothing, ONE_ROLE, "Retrieve a role"),
+    route(Method::Put, "/api/roles/{roleId}", Guard::Roles, Operation::UpdateRole, ROLE, ONE_ROLE, "Replace a role"),
+    route(Method::Delete, "/api/roles/{roleId}", Guard::Roles, Operation::DeleteRole, Takes::Nothing, Gives::Nothing, "Delete a role that is not in use"),
     route(Method::Get, "/api/key", Guard::Endpoint("/api/key"), Operation::RetrieveKeys, Takes::Nothing, Gives::Json("KeysResponse"), "Retrieve every key"),
     route(Method::Get, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::RetrieveKey, Takes::Nothing, ONE_KEY, "Retrieve a key"),
     route(Method::Put, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::UpdateKey, KEY, ONE_KEY, "Rename a key"),
@@ -240,7 +290,7 @@ pub(crate) enum Found<'a> {
 }
 
 /// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key).
-pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>) -> Found<'a> {
+pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect) -> Found<'a> {
     let mut best: Option<(usize, &'static str, Parameter<'a>)> = None;
     for route in ROUTES {
         if let Some((literals, parameter)) = matches(route.template, path)
@@ -265,10 +315,12 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>) -> Found<'a> {
     if other_endpoint {
         return Found::Nothing;
     }
-    match routes.find(|route| Some(route.method) == method) {
+    let spoken =
+        |route: &&Route| Some(route.method) == method && route.dialect.is_none_or(|own| own == dialect);
+    match routes.find(spoken) {
         Some(route) => Found::Route(route, parameter),
         // FusionAuth has no call that lists API keys, and its docs show no such path.
-        None if template == "/api/api-key" => Found::Nothing,
+        None if template == "/api/api-key" && dialect == Dialect::FusionAuth => Found::Nothing,
         None => Found::OtherMethods,
     }
 }
@@ -297,7 +349,7 @@ mod tests {
     #[track_caller]
     fn check(method: Method, path: &str, expected: Result<(Operation, Parameter<'_>), &str>) {
         let path = Path::parse(path.as_bytes()).unwrap();
-        let found = match find(&path, Some(method)) {
+        let found = match find(&path, Some(method), Dialect::FusionAuth) {
             Found::Route(route, parameter) => Ok((route.operation, parameter)),
             Found::OtherMethods => Err("405"),
             Found::Nothing => Err("404"),
@@ -334,7 +386,11 @@ mod tests {
     fn every_endpoint_is_in_the_catalogue_and_every_pair_once() {
         let mut seen = HashSet::new();
         for route in ROUTES {
-            assert!(seen.insert((route.method, route.template)), "{}", route.template);
+            for dialect in ["FusionAuth", "Fusion"] {
+                if route.dialect.is_none_or(|own| format!("{own:?}") == dialect) {
+                    assert!(seen.insert((route.method, route.template, dialect)), "{}", route.template);
+                }
+            }
             if let Guard::Endpoint(path) | Guard::Operator(path) | Guard::Optional(path) = route.guard {
                 let endpoint = claviger_authz::Endpoint::find(path).unwrap();
                 assert!(endpoint.methods().contains(route.method), "{} {path}", route.method);

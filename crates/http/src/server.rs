@@ -7,16 +7,16 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
-use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
+use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey, SystemRandom};
 use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, SecretText, TenantScope, TenantState};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
 use crate::metrics::Metrics;
-use crate::ops::expiry;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError};
 use crate::ops::tenant::finish_delete;
+use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
 use crate::state::{AppState, Clock, Derived, RequestIds};
@@ -213,6 +213,7 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
     let lock = store.serve_lock(reload)?;
     let bootstrap = options.bootstrap_api_key.as_ref();
     let opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
+    default_roles::ensure(&store, &mut SystemRandom, (options.clock)()).map_err(InstanceError::from)?;
     load(&store, &derived)?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let metrics = Arc::new(Metrics::new());
@@ -243,6 +244,7 @@ fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), 
         trusted_proxies: options.trusted_proxies.clone(),
         unix_socket: matches!(options.listen, ListenAddress::Unix(_)),
         api_key_in_query: options.api_key_in_query,
+        fusion_admin_keys: options.fusion_admin_keys,
         longest_body: options.longest_body,
         started: (options.clock)(),
         request_ids: RequestIds::new().map_err(InstanceError::from)?,

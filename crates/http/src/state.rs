@@ -103,6 +103,8 @@ pub(crate) struct AppState {
     pub(crate) unix_socket: bool,
     /// Whether the query string may carry an API key.
     pub(crate) api_key_in_query: bool,
+    /// Whether keys that may do everything can be made in Fusion's dialect.
+    pub(crate) fusion_admin_keys: bool,
     pub(crate) longest_body: Duration,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,

@@ -51,6 +51,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         local_metrics: config.local_metrics_enabled,
         trusted_proxies: config.trusted_proxies.clone(),
         api_key_in_query: config.api_key_in_query,
+        fusion_admin_keys: config.fusion_admin_keys,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

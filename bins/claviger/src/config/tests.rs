@@ -65,6 +65,7 @@ fn defaults_need_nothing() {
             "BOOTSTRAP_API_KEY_FILE = unset (default)",
             "API_KEY_PREFIX = clv_ (default)",
             "API_KEY_IN_QUERY = false (default)",
+            "FUSION_ADMIN_KEYS = true (default)",
             "TRUSTED_PROXIES = none (default)",
             "HTTP_WORKERS = 3 (default)",
             "SHUTDOWN_GRACE_SECONDS = 10 (default)",
@@ -91,6 +92,7 @@ fn every_setting_is_read() {
         ("CLAVIGER_BOOTSTRAP_API_KEY", "this-really-should-be-secret"),
         ("CLAVIGER_API_KEY_PREFIX", "acme_"),
         ("CLAVIGER_API_KEY_IN_QUERY", "true"),
+        ("CLAVIGER_FUSION_ADMIN_KEYS", "false"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8, ::ffff:192.0.2.1 ,unix"),
         ("CLAVIGER_HTTP_WORKERS", "1"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "0"),
@@ -102,6 +104,7 @@ fn every_setting_is_read() {
     assert_eq!(config.http_addr, ListenAddress::Unix("/run/claviger.sock".into()));
     assert_eq!(config.store.pool_size, 100);
     assert!(!config.migrate && config.local_metrics_enabled && config.api_key_in_query);
+    assert!(!config.fusion_admin_keys);
     assert_eq!(config.trusted_proxies, "10.0.0.0/8,192.0.2.1,unix".parse().unwrap());
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.to_base64().expose() == KEY));
     let bootstrap = config.bootstrap_api_key.as_ref().map(SecretText::expose);

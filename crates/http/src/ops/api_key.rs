@@ -78,13 +78,13 @@ pub(crate) fn create(
 }
 
 /// The value, digest and sealed form of a key that is about to be stored.
-struct Value {
-    text: SecretText,
-    digest: ApiKeyDigest,
+pub(crate) struct Value {
+    pub(crate) text: SecretText,
+    pub(crate) digest: ApiKeyDigest,
     sealed: Option<Sealed>,
 }
 
-fn make_value(
+pub(crate) fn make_value(
     state: &AppState,
     id: ApiKeyId,
     chosen: Option<SecretText>,

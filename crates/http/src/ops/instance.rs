@@ -18,6 +18,7 @@ use claviger_storage::{Instance, StorageError, Store, StoredApiKey, StoredKey, T
 use super::{id_bytes, key};
 use crate::credential::has_scheme;
 use crate::error::ApiError;
+use crate::ops::default_roles::DefaultRolesError;
 use crate::state::Clock;
 
 const FIRST_DATA_KEY: u32 = 1;
@@ -63,6 +64,15 @@ impl From<TxError<Self>> for InstanceError {
         match error {
             TxError::Storage(error) => error.into(),
             TxError::Abort(error) => error,
+        }
+    }
+}
+
+impl From<DefaultRolesError> for InstanceError {
+    fn from(error: DefaultRolesError) -> Self {
+        match error {
+            DefaultRolesError::Storage(error) => error.into(),
+            error => Self::Internal(error.to_string()),
         }
     }
 }

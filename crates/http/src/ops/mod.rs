@@ -2,11 +2,14 @@
 //! transaction. Nothing here knows of HTTP servers or JSON; the caller passed the gate before.
 
 pub(crate) mod api_key;
+pub(crate) mod default_roles;
 pub(crate) mod expiry;
+pub(crate) mod fusion_api_key;
 pub(crate) mod instance;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod power;
+pub(crate) mod role;
 pub(crate) mod tenant;
 pub(crate) mod token;
 

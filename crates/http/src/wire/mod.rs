@@ -2,6 +2,7 @@
 
 pub(crate) mod api_key;
 pub(crate) mod errors;
+pub(crate) mod fusion;
 pub(crate) mod json;
 pub(crate) mod key;
 pub(crate) mod key_import;

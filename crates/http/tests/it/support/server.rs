@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     /// As the setting `TRUSTED_PROXIES`; empty for none.
     pub(crate) trusted_proxies: &'static str,
     pub(crate) api_key_in_query: bool,
+    pub(crate) fusion_admin_keys: bool,
     /// Whether it listens on a Unix socket, at [`Server::socket`], and not on TCP.
     pub(crate) unix_socket: bool,
     /// Whether the first key manager has the value [`BOOTSTRAP`]; else one is generated.
@@ -50,6 +51,7 @@ impl Default for Settings {
             local_metrics: false,
             trusted_proxies: "",
             api_key_in_query: false,
+            fusion_admin_keys: true,
             unix_socket: false,
             bootstrap: true,
             longest_body: Duration::from_secs(30),
@@ -112,6 +114,7 @@ impl Server {
                 proxies => proxies.parse().unwrap(),
             },
             api_key_in_query: self.settings.api_key_in_query,
+            fusion_admin_keys: self.settings.fusion_admin_keys,
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),

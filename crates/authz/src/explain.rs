@@ -124,7 +124,7 @@ fn permission(access: &Access<'_>, request: &Request<'_>, reason: Reason) -> Mis
             path: request.path.to_string(),
             method: listed,
             decided_by: match foreign.deciding(&request.path) {
-                Deciding::Entry(path, _) | Deciding::OtherSpelling(path) => Some(format!("/{path}")),
+                Deciding::Entry(path, _) | Deciding::OtherSpelling(path, _) => Some(format!("/{path}")),
                 Deciding::None => None,
             },
         },

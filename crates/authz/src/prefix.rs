@@ -2,8 +2,9 @@
 //! unless a longer entry is met on the way, which then decides alone.
 //!
 //! A longer entry can grant less than a shorter one, so a request must not get past it by another spelling. Segments are
-//! therefore looked up percent-decoded and without regard to case, and where the spelling then differs from the entry's the
-//! path is granted nothing: another program could take both for the same.
+//! therefore looked up percent-decoded and without regard to case. Where the spelling then differs from the entry's, another
+//! program could take both for the same or not, so the path is granted only what it would be granted either way: less than
+//! that would let a key whose list is shorter do more.
 
 use std::collections::BTreeMap;
 
@@ -61,32 +62,21 @@ impl PrefixRules {
     /// The entry that decides about a path, with its methods; `None` where none does.
     pub(crate) fn deciding(&self, path: &Path<'_>) -> Deciding<'_> {
         let mut node = &self.root;
-        let mut found = (node, 0);
+        let mut deciding = node.decide("", Deciding::None);
         let mut end = 0;
         for segment in path.segments() {
             let Some(child) = node.child(segment) else { break };
             // Behind the slash, which the first segment does not have here.
             end += segment.len() + usize::from(end > 0);
             node = child;
-            if !node.entries.is_empty() {
-                found = (node, end);
-            }
+            deciding = node.decide(path.text().get(..end).unwrap_or_default(), deciding);
         }
-        let (node, end) = found;
-        let spelled = path.text().get(..end).unwrap_or_default();
-        match (node.entries.iter().find(|(text, _)| **text == *spelled), node.entries.first()) {
-            (Some((text, methods)), _) => Deciding::Entry(text, *methods),
-            (None, Some((text, _))) => Deciding::OtherSpelling(text),
-            (None, None) => Deciding::None,
-        }
+        deciding
     }
 
     /// The methods that are granted on a path.
     pub(crate) fn methods(&self, path: &Path<'_>) -> MethodSet {
-        match self.deciding(path) {
-            Deciding::Entry(_, methods) => methods,
-            Deciding::OtherSpelling(_) | Deciding::None => MethodSet::EMPTY,
-        }
+        self.deciding(path).methods()
     }
 
     /// Whether no entry grants anything, today or tomorrow.
@@ -122,13 +112,35 @@ impl PrefixRules {
 pub(crate) enum Deciding<'a> {
     /// This entry (its path without the slash at the start), which grants these methods.
     Entry(&'a str, MethodSet),
-    /// An entry, this one for instance, matches but for the spelling.
-    OtherSpelling(&'a str),
+    /// An entry, this one for instance, matches but for the spelling; with what is granted whether or not it is meant.
+    OtherSpelling(&'a str, MethodSet),
     /// No entry.
     None,
 }
 
+impl Deciding<'_> {
+    const fn methods(self) -> MethodSet {
+        match self {
+            Deciding::Entry(_, methods) | Deciding::OtherSpelling(_, methods) => methods,
+            Deciding::None => MethodSet::EMPTY,
+        }
+    }
+}
+
 impl Node {
+    /// What decides about a path that comes by here spelled so far as `spelled`, if `above` does without this node.
+    fn decide<'a>(&'a self, spelled: &str, above: Deciding<'a>) -> Deciding<'a> {
+        match (self.entries.iter().find(|(text, _)| **text == *spelled), self.entries.first()) {
+            (Some((text, methods)), _) => Deciding::Entry(text, *methods),
+            (None, Some((text, _))) => {
+                let either_way =
+                    |granted: MethodSet, (_, own): &(Box<str>, MethodSet)| granted.intersection(*own);
+                Deciding::OtherSpelling(text, self.entries.iter().fold(above.methods(), either_way))
+            }
+            (None, None) => above,
+        }
+    }
+
     fn child(&self, segment: &str) -> Option<&Self> {
         let found =
             self.children.binary_search_by(|(name, _)| name.iter().copied().cmp(folded(segment))).ok()?;
@@ -158,8 +170,15 @@ fn folded(segment: &str) -> impl Iterator<Item = u8> {
     decoded(segment).map(|byte| byte.to_ascii_lowercase())
 }
 
-/// Leaves out entries that say what holds without them: those with the methods of the next shorter one.
+/// Leaves out entries that say what holds without them: those with the methods of the next shorter one, unless entries
+/// differ in spelling alone, since each then also says what another spelling is not granted.
 fn telling(active: BTreeMap<Box<str>, MethodSet>) -> Vec<(Box<str>, MethodSet)> {
+    if active.values().all(|methods| methods.is_empty()) {
+        return Vec::new();
+    }
+    if spellings_clash(active.keys().map(|path| &**path)) {
+        return active.into_iter().collect();
+    }
     let mut kept: Vec<(Box<str>, MethodSet)> = Vec::with_capacity(active.len());
     // Sorted by text, a path comes after those that it lies below.
     for (path, methods) in active {
@@ -252,10 +271,14 @@ mod tests {
 
     /// CVE-2026-27587 and its kin: a narrower rule must not be got past by spelling.
     #[test]
-    fn another_spelling_of_an_entry_is_granted_nothing() {
+    fn another_spelling_of_an_entry_is_granted_no_more_than_the_entry() {
         let narrow = rules("GET:/v1\n:/v1/admin\nGET,PUT:/v1/a:b\nPUT:/v1/c%20d");
-        for path in ["/v1/Admin", "/v1/ADMIN/x", "/v1/a%3Ab", "/v1/a%3ab/x", "/V1/x", "/V1"] {
+        for path in ["/v1/Admin", "/v1/ADMIN/x", "/v1/C%20d", "/V1/x", "/V1"] {
             check(&narrow, path, "");
+        }
+        // Granted by the shorter entry and by the longer one, so it does not matter which is meant.
+        for path in ["/v1/a%3Ab", "/v1/a%3ab/x", "/v1/A:b"] {
+            check(&narrow, path, "GET");
         }
         check(&narrow, "/v1/a:b", "GET,PUT");
         check(&narrow, "/v1/c%20d", "PUT");
@@ -264,6 +287,28 @@ mod tests {
         check(&both, "/v1/a/x", "GET");
         check(&both, "/v1/A/x", "PUT");
         check(&both, "/V1/a", "");
+    }
+
+    /// An entry that changes nothing for its own path can still keep other spellings of it out.
+    #[test]
+    fn entries_that_differ_in_spelling_alone_all_count() {
+        let upper = rules("GET:/v1\n:/V1/admin");
+        check(&upper, "/v1/x", "GET");
+        check(&upper, "/v1/admin", "");
+        let beside = rules("GET:/v1\nGET:/v1/a\nPUT:/v1/A");
+        check(&beside, "/v1/a/x", "GET");
+        check(&beside, "/v1/A/x", "PUT");
+        assert_eq!(rules(":/a\n:/A"), rules(""));
+    }
+
+    /// A key never covers a list that does more in another spelling, and taking a method away never adds one elsewhere.
+    #[test]
+    fn a_longer_entry_takes_nothing_from_what_the_shorter_one_grants_as_well() {
+        let (long, short) = (rules("GET:/v1\nGET,PUT:/v1/admin"), rules("GET:/v1"));
+        assert!(long.covers(&short));
+        check(&short, "/v1/Admin", "GET");
+        check(&long, "/v1/Admin", "GET");
+        check(&rules("GET:/v1\nGET:/v1/admin"), "/v1/Admin", "GET");
     }
 
     #[test]
@@ -327,7 +372,7 @@ mod tests {
         let rules = rules("GET:/v1/a");
         let deciding = |path: &str| rules.deciding(&Path::parse(path.as_bytes()).unwrap());
         assert_eq!(deciding("/v1/a/b"), Deciding::Entry("v1/a", [Method::Get].into_iter().collect()));
-        assert_eq!(deciding("/v1/A/b"), Deciding::OtherSpelling("v1/a"));
+        assert_eq!(deciding("/v1/A/b"), Deciding::OtherSpelling("v1/a", MethodSet::EMPTY));
         assert_eq!(deciding("/v1"), Deciding::None);
     }
 }

@@ -130,6 +130,12 @@ impl MethodSet {
         Self(self.0 | other.0)
     }
 
+    /// The methods that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -1,8 +1,11 @@
 //! The engine against a naive one, and what must hold of every decision.
-use crate::naive::{all_requests, compile, endpoints, keys, naive_covers, naive_decide, requests, tenants};
-use claviger_authz::{Decision, Endpoint, Path, decide};
+
+use claviger_authz::{Decision, decide};
 use claviger_domain::TenantScope;
 use proptest::prelude::*;
+
+use crate::cases::{REQUESTED, keys, lists, requests, shares, tenants};
+use crate::naive::{Endpoints, NaiveKey, NaiveRequest, NaiveRules, naive_decide};
 
 /// The decision in the naive model's words.
 fn plain(decision: Decision) -> Result<Option<String>, &'static str> {
@@ -16,131 +19,73 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn decisions_agree_with_the_model(key in keys(), request in requests()) {
-        let permissions = key.compile();
-        let decision = decide(&key.access(&permissions), &request.request());
-        prop_assert_eq!(plain(decision), naive_decide(&key, &request));
-    }
-
-    #[test]
-    fn covering_agrees_with_the_model(a in endpoints(), b in endpoints()) {
-        prop_assert_eq!(compile(&a).covers(&compile(&b)), naive_covers(&a, &b));
-        prop_assert!(compile(&a).covers(&compile(&a)));
-    }
-
-    /// Equal exactly if each covers the other: what is interned by content is interned by meaning.
-    #[test]
-    fn equality_is_covering_both_ways(a in endpoints(), b in endpoints()) {
-        let (left, right) = (compile(&a), compile(&b));
-        prop_assert_eq!(left == right, left.covers(&right) && right.covers(&left));
-    }
-
-    /// Random pairs are seldom in order, so that covering is also asked of a list and a part of it.
-    #[test]
-    fn a_list_covers_its_parts(list in endpoints(), choice in any::<prop::sample::Index>()) {
-        let mut part = list.clone();
-        let Some(entries) = &mut part else { return Ok(()) };
-        let Some(path) = (!entries.is_empty()).then(|| entries.keys().nth(choice.index(entries.len())).unwrap().clone())
-        else {
-            return Ok(());
-        };
-        let removed = entries.remove(&path).unwrap();
-        prop_assert!(compile(&list).covers(&compile(&part)));
-        prop_assert_eq!(compile(&part).covers(&compile(&list)), removed.is_empty());
-    }
-
-    #[test]
-    fn removing_a_permission_never_allows_more(key in keys(), choice in any::<prop::sample::Index>()) {
-        let mut less = key.clone();
-        let pairs: Vec<_> = key.endpoints.iter().flatten()
-            .flat_map(|(path, methods)| methods.iter().map(move |method| (path.clone(), method.clone())))
-            .collect();
-        if pairs.is_empty() {
-            // The step from no list at all to an empty one takes everything away.
-            less.endpoints = Some(Default::default());
-        } else {
-            let (path, method) = choice.get(&pairs);
-            less.endpoints.as_mut().unwrap().get_mut(path).unwrap().remove(method);
+    fn decisions_agree_with_the_model(key in keys(), wanted in prop::collection::vec(requests(), 10)) {
+        let compiled = key.compile();
+        for request in wanted {
+            prop_assert_eq!(plain(compiled.decide(&request)), naive_decide(&key, &request), "{:?}", request);
         }
-        let (before, after) = (key.compile(), less.compile());
-        for request in all_requests() {
-            let request = request.request();
-            if let Decision::Allow(scope) = decide(&less.access(&after), &request) {
-                prop_assert_eq!(decide(&key.access(&before), &request), Decision::Allow(scope));
+    }
+
+    /// A list that was given and is empty, or whose entries list no method, opens no path; nor does no role.
+    #[test]
+    fn an_empty_list_is_nothing(key in keys(), request in requests(), path in prop::sample::select(REQUESTED.as_slice())) {
+        let unlisted = Endpoints::from([(path.to_owned(), Default::default())]);
+        for rules in
+            [NaiveRules::List(Endpoints::new()), NaiveRules::List(unlisted), NaiveRules::Roles(Vec::new())]
+        {
+            let key = NaiveKey { rules, key_manager: false, ..key.clone() };
+            prop_assert!(!key.compile().allows(&request), "{:?}", key);
+        }
+    }
+
+    #[test]
+    fn a_tenant_key_never_leaves_its_tenant(key in keys(), wanted in prop::collection::vec(requests(), 10)) {
+        let compiled = key.compile();
+        let access = compiled.access();
+        for request in wanted {
+            if let (Some(own), Decision::Allow(scope)) = (access.tenant_id, decide(&access, &request.request())) {
+                prop_assert_eq!(scope, TenantScope::One(own));
             }
-        }
-    }
-
-    #[test]
-    fn a_tenant_key_never_leaves_its_tenant(key in keys(), request in requests()) {
-        let permissions = key.compile();
-        let access = key.access(&permissions);
-        if let (Some(own), Decision::Allow(scope)) = (access.tenant_id, decide(&access, &request.request())) {
-            prop_assert_eq!(scope, TenantScope::One(own));
         }
     }
 
     /// A header narrows and never widens.
     #[test]
     fn a_tenant_header_never_allows_more(key in keys(), request in requests(), tenant in tenants()) {
-        let permissions = key.compile();
-        let access = key.access(&permissions);
+        let compiled = key.compile();
         let mut with = request.clone();
         with.tenant = tenant;
         let mut without = request;
         without.tenant = None;
-        if let Decision::Allow(narrow) = decide(&access, &with.request()) {
-            let Decision::Allow(wide) = decide(&access, &without.request()) else {
+        if let Decision::Allow(narrow) = compiled.decide(&with) {
+            let Decision::Allow(wide) = compiled.decide(&without) else {
                 return Err(TestCaseError::fail("allowed only with a header"));
             };
             prop_assert!(wide == TenantScope::All || wide == narrow);
         }
     }
 
-    /// Whatever the bytes: no panic, and what is accepted is read by everybody as the same segments.
+    /// Endpoint lists take HEAD for GET and grant OPTIONS to nobody.
     #[test]
-    fn paths_are_canonical(
-        raw in prop_oneof![
-            prop::collection::vec(any::<u8>(), 0..40),
-            "(/|/\\.{1,3}|/api|/user|/key|//|%2[efEF]|%5c|%[0-9a-fA-F]{2}|%c3%a9|;|\\\\|[?#a-zA-Z0-9._~-]){0,12}"
-                .prop_map(String::into_bytes),
-        ]
-    ) {
-        let Ok(path) = Path::parse(&raw) else { return Ok(()) };
-        let segments: Vec<_> = path.segments().collect();
-        let joined = format!("/{}", segments.join("/"));
-        let text = str::from_utf8(&raw).unwrap();
-        prop_assert_eq!(text.strip_suffix('/').unwrap_or(text), joined.strip_suffix('/').unwrap_or(&joined));
-        for segment in &segments {
-            prop_assert!(!segment.is_empty() && *segment != "." && *segment != "..");
-            let decoded = percent_decode(segment);
-            let decoded = String::from_utf8(decoded).unwrap();
-            prop_assert!(decoded != "." && decoded != "..");
-            prop_assert!(!decoded.contains(['/', '\\', ';', '%']) && !decoded.contains(char::is_control));
-            // Decoding once reaches the end: there is nothing left to decode.
-            prop_assert_eq!(percent_decode(&decoded), decoded.as_bytes());
-        }
-        if let Some(endpoint) = Endpoint::resolve(&path) {
-            // An endpoint is its path with segments left out.
-            let mut rest = segments.iter();
-            prop_assert!(endpoint.as_str().split('/').skip(1).all(|literal| rest.any(|segment| *segment == literal)));
-        }
+    fn lists_know_head_as_get_and_no_options(key in keys(), list in lists(), request in requests()) {
+        let key = NaiveKey { rules: NaiveRules::List(list), key_manager: false, ..key };
+        let compiled = key.compile();
+        let with = |method: &str| compiled.decide(&NaiveRequest { method: method.to_owned(), ..request.clone() });
+        prop_assert_eq!(with("HEAD"), with("GET"));
+        prop_assert!(matches!(with("OPTIONS"), Decision::Deny(_)));
     }
 }
 
-fn percent_decode(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let hex = [*high, *low];
-                bytes.push(u8::from_str_radix(str::from_utf8(&hex).unwrap(), 16).unwrap());
-                rest = after;
-            }
-            _ => bytes.push(*first),
-        }
-    }
-    bytes
+/// The properties above say nothing if everything is denied for one reason.
+#[test]
+fn the_cases_contain_every_outcome() {
+    let cases = (keys(), requests());
+    let shares = shares(&cases, 20_000, |(key, request)| match naive_decide(&key, &request) {
+        Ok(None) => "allowed everywhere",
+        Ok(Some(_)) => "allowed in a tenant",
+        Err(reason) => reason,
+    });
+    assert_eq!(shares.len(), 11, "{shares:?}");
+    assert!(shares.values().all(|count| *count > 40), "{shares:?}");
+    assert!(shares["allowed everywhere"] + shares["allowed in a tenant"] > 2_000, "{shares:?}");
 }

@@ -9,6 +9,13 @@
     reason = "test code"
 )]
 
+mod cases;
+mod covering;
 mod decisions;
+mod explaining;
 mod grants;
 mod naive;
+mod paths;
+mod sequences;
+mod shrinking;
+mod spelling;

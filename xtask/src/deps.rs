@@ -21,7 +21,11 @@ const PACKAGES: [Package; 8] = [
         uses: &["thiserror", "uuid"],
         further: &[("zeroize", "secrets are wiped when they are dropped")],
     },
-    Package { name: "claviger-authz", uses: &["claviger-domain"], further: &[] },
+    Package {
+        name: "claviger-authz",
+        uses: &["claviger-domain"],
+        further: &[("serde", "only with the feature of this name: answers as JSON, permissions from JSON")],
+    },
     Package {
         name: "claviger-keyring",
         uses: &["claviger-authz", "claviger-domain"],
@@ -311,7 +315,9 @@ mod tests {
     #[test]
     fn table_is_exact() {
         let domain = ("claviger-domain", Value::Null);
-        let problems = table(&metadata("claviger-authz", &[domain.clone(), ("proptest", json!("dev"))]));
+        let serde = ("serde", Value::Null);
+        let problems =
+            table(&metadata("claviger-authz", &[domain.clone(), serde, ("proptest", json!("dev"))]));
         assert!(!problems.iter().any(|problem| problem.starts_with("claviger-authz:")), "{problems:?}");
         in_table(
             &metadata("claviger-authz", &[domain.clone(), ("tokio", Value::Null)]),

@@ -18,6 +18,17 @@ pub enum EndpointScope {
     Tenant,
 }
 
+impl EndpointScope {
+    /// A name for logs and interfaces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Tenant => "tenant",
+        }
+    }
+}
+
 /// An endpoint of the catalogue: a path without identifier segments, such as `/api/user`. Endpoints compare by their
 /// place in the catalogue, which is sorted by the segments of the paths.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

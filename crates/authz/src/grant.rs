@@ -18,6 +18,18 @@ pub enum GrantRefusal {
     Permissions,
 }
 
+impl GrantRefusal {
+    /// A name for logs and labels of metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyManager => "key_manager",
+            Self::Tenant => "tenant",
+            Self::Permissions => "permissions",
+        }
+    }
+}
+
 impl fmt::Display for GrantRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -11,9 +11,16 @@ mod explain;
 mod grant;
 mod path;
 mod pattern;
+#[cfg(feature = "serde")]
+mod permissions_json;
 mod prefix;
+#[cfg(feature = "serde")]
+mod serialize;
 mod target;
 mod tree;
+
+#[cfg(test)]
+mod readme;
 
 pub use access::{Access, CompiledPermissions};
 pub use address::AddressRules;
@@ -22,4 +29,6 @@ pub use endpoint::{Endpoint, EndpointScope};
 pub use explain::{Explanation, Missing, explain};
 pub use grant::{GrantRefusal, may_grant, may_manage};
 pub use path::{MAXIMUM_PATH_LENGTH, Path, PathError, decode_segment};
+#[cfg(feature = "serde")]
+pub use permissions_json::{MAXIMUM_ENDPOINTS, PermissionsJson, RolePermissionJson};
 pub use target::Target;

@@ -46,6 +46,31 @@ pub enum PathError {
     InvalidUtf8,
 }
 
+impl PathError {
+    /// A name for logs and labels of metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::NoLeadingSlash => "no_leading_slash",
+            Self::EmptySegment => "empty_segment",
+            Self::DotSegment => "dot_segment",
+            Self::Backslash => "backslash",
+            Self::Semicolon => "semicolon",
+            Self::QueryOrFragment => "query_or_fragment",
+            Self::InvalidCharacter => "invalid_character",
+            Self::InvalidPercentEncoding => "invalid_percent_encoding",
+            Self::EncodedUnreserved => "encoded_unreserved",
+            Self::EncodedSlash => "encoded_slash",
+            Self::EncodedBackslash => "encoded_backslash",
+            Self::EncodedPercent => "encoded_percent",
+            Self::EncodedSemicolon => "encoded_semicolon",
+            Self::EncodedControl => "encoded_control",
+            Self::InvalidUtf8 => "invalid_utf8",
+        }
+    }
+}
+
 impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -2,7 +2,7 @@
 
 use crate::features::OpenSsl;
 use crate::run::{Result, cargo, succeed};
-use crate::{codegen, deps, tidy};
+use crate::{codegen, deps, semver, tidy};
 use std::time::Instant;
 
 type Step = (&'static str, Box<dyn Fn() -> Result<()>>);
@@ -40,6 +40,7 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
         ("format", Box::new(format)),
         ("tidy", Box::new(tidy::run)),
         ("dependencies", Box::new(|| deps::run(false))),
+        ("semver", Box::new(|| semver::check())),
         ("clippy", Box::new(move || succeed(&mut cargo(&clippy)))),
         ("documentation", Box::new(move || succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings")))),
         ("generated files", Box::new(move || codegen::run(openssl, true))),
@@ -48,9 +49,10 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
     ]
 }
 
-/// The fuzz targets are a workspace of their own.
+/// The fuzz targets and the benchmark beside other engines are workspaces of their own.
 fn format() -> Result<()> {
     succeed(&mut cargo(["fmt", "--all", "--check"]))?;
+    succeed(&mut cargo(["fmt", "--manifest-path", "bench/Cargo.toml", "--check"]))?;
     succeed(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
@@ -81,6 +83,6 @@ mod tests {
         let mut names: Vec<&str> = steps(OpenSsl::System).iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 8);
+        assert_eq!(names.len(), 9);
     }
 }

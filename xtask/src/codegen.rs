@@ -52,7 +52,7 @@ pub(crate) fn run(openssl: OpenSsl, check: bool) -> Result<()> {
 /// What the server prints for a part, without white space at the end.
 fn part(openssl: OpenSsl, name: &str) -> Result<String> {
     let mut command = cargo(["run", "--quiet", "--package", "claviger"]);
-    command.args(openssl.arguments(&[])).args(["--", "codegen", name]);
+    command.args(openssl.arguments(&["claviger".to_owned()])).args(["--", "codegen", name]);
     let text = read(&mut command)?;
     match text.trim() {
         "" => Err(Failure::new(format!("the server printed nothing for the part `{name}`"))),

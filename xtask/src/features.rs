@@ -1,4 +1,4 @@
-//! Which features the workspace is built with: both databases always, and OpenSSL from the system where its headers
+//! Which features the workspace is built with: both databases and what is optional always, and OpenSSL from the system where its headers
 //! are installed, because compiling it costs minutes. `CLAVIGER_VENDORED=1` asks for what a user builds.
 
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 /// Packages with a feature per database.
 const DATABASE_PACKAGES: [&str; 3] = ["claviger", "claviger-http", "claviger-storage"];
+/// The package with an optional `serde`, and the feature.
+const OPTIONAL: (&str, &str) = ("claviger-authz", "claviger-authz/serde");
 /// Packages with the feature `vendored`.
 const VENDORED_PACKAGES: [&str; 3] = ["claviger", "claviger-http", "claviger-crypto"];
 
@@ -39,13 +41,17 @@ impl OpenSsl {
         let mut features = Vec::new();
         if packages.is_empty() {
             if self == Self::Vendored {
-                return Vec::new();
+                return vec!["--features".to_owned(), OPTIONAL.1.to_owned()];
             }
+            features.push(OPTIONAL.1.to_owned());
             features.extend(["claviger/postgres".to_owned(), "claviger/sqlite".to_owned()]);
         }
         for package in packages.iter().map(String::as_str) {
             if DATABASE_PACKAGES.contains(&package) {
                 features.extend([format!("{package}/postgres"), format!("{package}/sqlite")]);
+            }
+            if package == OPTIONAL.0 {
+                features.push(OPTIONAL.1.to_owned());
             }
             if self == Self::Vendored && VENDORED_PACKAGES.contains(&package) {
                 features.push(format!("{package}/vendored"));
@@ -83,11 +89,15 @@ mod tests {
     #[test]
     fn arguments_follow_the_selection() {
         let both = "--no-default-features --features claviger/postgres,claviger/sqlite";
-        check(OpenSsl::System, &[], both);
-        check(OpenSsl::Vendored, &[], "");
+        check(
+            OpenSsl::System,
+            &[],
+            "--no-default-features --features claviger-authz/serde,claviger/postgres,claviger/sqlite",
+        );
+        check(OpenSsl::Vendored, &[], "--features claviger-authz/serde");
         check(OpenSsl::System, &["claviger"], both);
         check(OpenSsl::Vendored, &["claviger"], &format!("{both},claviger/vendored"));
-        check(OpenSsl::System, &["claviger-authz"], "--no-default-features");
+        check(OpenSsl::System, &["claviger-authz"], "--no-default-features --features claviger-authz/serde");
         check(OpenSsl::System, &["claviger-crypto"], "--no-default-features");
         check(
             OpenSsl::Vendored,
@@ -97,7 +107,8 @@ mod tests {
         check(
             OpenSsl::Vendored,
             &["claviger-storage", "claviger-authz"],
-            "--no-default-features --features claviger-storage/postgres,claviger-storage/sqlite",
+            "--no-default-features --features \
+             claviger-storage/postgres,claviger-storage/sqlite,claviger-authz/serde",
         );
     }
 }

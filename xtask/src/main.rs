@@ -1,5 +1,6 @@
 //! What maintainers run, as `cargo xtask <command>`. Nothing here is needed to build or to run the server.
 
+mod bench;
 mod check;
 mod codegen;
 mod deps;
@@ -8,6 +9,7 @@ mod fuzz;
 mod migrate;
 mod postgres;
 mod run;
+mod semver;
 mod test;
 mod tidy;
 
@@ -23,15 +25,18 @@ Usage: cargo xtask <command>
   test [arguments]    every test on SQLite and PostgreSQL; the arguments go to `cargo test`
                       (`cargo xtask test -p claviger-storage conflict -- --nocapture`)
   ci                  check, then test
-  check               format, tidy, deps, clippy, documentation, codegen --check, each database alone
+  check               format, tidy, deps, semver, clippy, documentation, codegen --check, each database alone
   tidy                the rules of the tree: headers, white space, twin migrations, file length, layers
   deps [--bless]      who may depend on whom; --bless writes xtask/authz-tree.txt anew
+  semver [--bless]    whether the published crates break anyone, compared with xtask/semver-baseline.txt; needs
+                      cargo-semver-checks; --bless writes the current commit there
   codegen [--check]   writes the generated parts of docs/, or fails where they are out of date
   migrate new NAME    the four files of a new migration
   migrate status|run  what is applied to the database of the server's settings; applies the rest
                       (further arguments go to the server)
   migrate check       the tests on the schema, on both databases
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
+  bench engines       claviger-authz beside Cedar and Casbin, as a table
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
@@ -53,11 +58,13 @@ enum Task {
     Check,
     Tidy,
     Deps { bless: bool },
+    Semver { bless: bool },
     Codegen { check: bool },
     MigrateNew(String),
     MigrateServer(&'static str, Vec<String>),
     MigrateCheck,
     Bench(Vec<String>),
+    BenchEngines,
     Fuzz(fuzz::Request),
 }
 
@@ -88,6 +95,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
     match (command, rest.as_slice()) {
         ("help" | "--help" | "-h", []) => Some(Task::Help),
         ("test", rest) => Some(Task::Test(extra(rest))),
+        ("bench", ["engines"]) => Some(Task::BenchEngines),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
@@ -95,6 +103,8 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("tidy", []) => Some(Task::Tidy),
         ("deps", []) => Some(Task::Deps { bless: false }),
         ("deps", ["--bless"]) => Some(Task::Deps { bless: true }),
+        ("semver", []) => Some(Task::Semver { bless: false }),
+        ("semver", ["--bless"]) => Some(Task::Semver { bless: true }),
         ("codegen", []) => Some(Task::Codegen { check: false }),
         ("codegen", ["--check"]) => Some(Task::Codegen { check: true }),
         ("migrate", ["new", name]) => Some(Task::MigrateNew((*name).to_owned())),
@@ -127,6 +137,7 @@ fn perform(task: Task) -> Result<u8> {
         Task::Check => Ok(u8::from(!check::run())),
         Task::Tidy => done(tidy::run()),
         Task::Deps { bless } => done(deps::run(bless)),
+        Task::Semver { bless } => done(if bless { semver::bless() } else { semver::check() }),
         Task::Codegen { check } => done(codegen::run(OpenSsl::detect(), check)),
         Task::MigrateNew(name) => done(migrate::new(&name)),
         Task::MigrateServer(command, extra) => migrate::server(command, &extra),
@@ -140,6 +151,7 @@ fn perform(task: Task) -> Result<u8> {
             ])
             .args(extra),
         ),
+        Task::BenchEngines => done(bench::engines()),
         Task::Fuzz(request) => fuzz::run(&request),
     }
 }
@@ -165,6 +177,9 @@ mod tests {
         check("test -- -p a -- --nocapture", Some(Task::Test(strings("-p a -- --nocapture"))));
         check("test -p a -- --nocapture", Some(Task::Test(strings("-p a -- --nocapture"))));
         check("bench -- decide", Some(Task::Bench(strings("decide"))));
+        check("bench engines", Some(Task::BenchEngines));
+        check("semver", Some(Task::Semver { bless: false }));
+        check("semver --bless", Some(Task::Semver { bless: true }));
         check("ci", Some(Task::Ci));
         check("check", Some(Task::Check));
         check("tidy", Some(Task::Tidy));
@@ -187,6 +202,7 @@ mod tests {
             "ci now",
             "check --fix",
             "deps bless",
+            "semver bless",
             "migrate",
             "migrate new",
             "migrate new a b",
@@ -198,7 +214,8 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["test", "ci", "check", "tidy", "deps", "codegen", "migrate", "bench", "fuzz", "help"]
+        for command in
+            ["test", "ci", "check", "tidy", "deps", "semver", "codegen", "migrate", "bench", "fuzz", "help"]
         {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }

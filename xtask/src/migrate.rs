@@ -28,7 +28,9 @@ pub(crate) fn new(name: &str) -> Result<()> {
 /// Cargo cannot be started.
 pub(crate) fn server(command: &str, extra: &[String]) -> Result<u8> {
     let mut run = cargo(["run", "--quiet", "--package", "claviger"]);
-    run.args(OpenSsl::detect().arguments(&[])).args(["--", "migrate", command]).args(extra);
+    run.args(OpenSsl::detect().arguments(&["claviger".to_owned()]))
+        .args(["--", "migrate", command])
+        .args(extra);
     status(&mut run)
 }
 

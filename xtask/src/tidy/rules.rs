@@ -20,7 +20,7 @@ pub(super) fn check(path: &str, text: &str, connection_type: Option<&str>) -> Ve
         found.extend(layout(text, rust));
         found.extend(machine_paths(text));
     }
-    if rust && ["crates/", "bins/", "fuzz/", "xtask/"].iter().any(|start| path.starts_with(start)) {
+    if rust && ["bench/", "bins/", "crates/", "fuzz/", "xtask/"].iter().any(|start| path.starts_with(start)) {
         found.extend(header(text));
     }
     if rust {
@@ -231,6 +231,7 @@ mod tests {
         found(LIB, "#![allow(\n    unused,\n)]\n//! Job.\n", &[]);
         found(LIB, "#![allow(unused)]\nfn a() {}\n//! Late.\n", &[1]);
         found("fuzz/fuzz_targets/a.rs", "#![no_main]\nfn a() {}\n", &[1]);
+        found("bench/src/a.rs", "fn a() {}\n", &[1]);
         found("examples/lib.rs", "fn a() {}\n", &[]);
     }
 

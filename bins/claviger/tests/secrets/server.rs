@@ -158,9 +158,9 @@ fn import_keys(manager: &mut Connection, evidence: &mut Evidence) {
     let mut numbers = Numbers::fresh();
     let (hmac, plain, lost) = (numbers.text(), numbers.text(), numbers.text());
     let pem = include_str!("../../../../crates/crypto/tests/fixtures/ec-p256.pkcs8.pem");
-    // Its first half is alike in all such keys.
+    // What stands before the private number is alike in all such keys, what follows it is the public half.
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    evidence.secret("an imported private key", &body[60..120]);
+    evidence.secret("an imported private key", &body[50..90]);
     for (name, secret) in
         [("an imported HMAC secret", &hmac), ("an imported secret", &plain), ("a refused secret", &lost)]
     {

@@ -110,6 +110,13 @@ fn every_carrier_gets_the_same_answer(server: &Server) {
     }
 }
 
+/// `x-api-key` beside `apikey`, in any spelling: they may say the same.
+fn may_stand_together(first: Carrier, second: Carrier) -> bool {
+    let (Carrier::Header(first), Carrier::Header(second)) = (first, second) else { return false };
+    let pair = [first, second].map(str::to_ascii_lowercase);
+    pair == ["x-api-key", "apikey"] || pair == ["apikey", "x-api-key"]
+}
+
 fn two_carriers_are_refused_everywhere(server: &Server) {
     let server = with_query(server);
     let mut refused = 0;
@@ -117,25 +124,15 @@ fn two_carriers_are_refused_everywhere(server: &Server) {
         let (method, template, _, sample) = *row(route);
         let key = sufficient(&server, route);
         let target = sample(&server, None);
-        for first in CARRIERS {
-            for second in CARRIERS {
-                // One header in two spellings is that header twice; the two names of one may stand together.
+        // All pairs on some routes, those of different kinds on the others.
+        let all = ["/api/api-key", "/api/key", "/api/status"].contains(&template);
+        let firsts = if all { CARRIERS.as_slice() } else { &[CARRIERS[0], Carrier::Query] };
+        let seconds =
+            if all { CARRIERS.as_slice() } else { &[CARRIERS[0], CARRIERS[2], CARRIERS[4], Carrier::Query] };
+        for first in firsts {
+            for second in seconds.iter().filter(|second| !may_stand_together(*first, **second)) {
                 let (client, path) = first.send(&server.anonymous(), &key, &target.path);
                 let (client, path) = second.send(&client, &key, &path);
-                if let [Carrier::Header(first), Carrier::Header(second)] = [first, second]
-                    && ["x-api-key", "apikey"].contains(&first.to_ascii_lowercase().as_str())
-                    && ["x-api-key", "apikey"].contains(&second.to_ascii_lowercase().as_str())
-                    && !first.eq_ignore_ascii_case(second)
-                {
-                    continue;
-                }
-                if template != "/api/api-key" && route.template != "/api/key" {
-                    // All pairs on two routes, some on the others.
-                    let few = matches!(first, Carrier::Header("Authorization") | Carrier::Query);
-                    if !few || matches!(second, Carrier::Header("AUTHORIZATION" | "X-API-Key" | "ApiKey")) {
-                        continue;
-                    }
-                }
                 client.send(method, &path, target.body.as_ref()).refused(&["[ambiguousCredentials]"]);
                 refused += 1;
             }

@@ -409,7 +409,7 @@ mod tests {
         check_refused(json!({"apiKey": {"permissions": {"endpoint": {}}}}), &["[invalidJSON]"]);
         check_refused(
             json!({"apiKey": {"key": "", "name": " ", "expirationInstant": -1, "tenantId": "x",
-                "ipAccessControlListId": "780e1d5b-ee3b-43b2-aec8-db99b99adc4e",
+                "ipAccessControlListId": "780e1d5b",
                 "metaData": {"attributes": {"a": "\u{0}"}},
                 "permissions": {"endpoints": {"api": ["GET"]}}}}),
             &[

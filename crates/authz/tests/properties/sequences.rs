@@ -210,7 +210,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     use Operation::{Change, Copy, Create, Delete, DeleteRole, Rotate, WriteRole};
     let operation = prop_oneof![
         4 => Just(Create), 4 => Just(Copy), 4 => Just(Change), 2 => Just(Rotate),
-        1 => Just(Delete), 6 => Just(WriteRole), 1 => Just(DeleteRole),
+        1 => Just(Delete), 6 => Just(WriteRole), 2 => Just(DeleteRole),
     ];
     let whose = (any::<Index>(), any::<Index>(), lasting(), any::<bool>(), tenants());
     let roles = (prop::option::weighted(0.3, role_names()), 0_usize..7, permissions());
@@ -231,7 +231,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Those who act never reach more than the first two together, and no other key becomes more than it was plus that.
     #[test]
@@ -264,5 +264,5 @@ fn the_cases_contain_every_operation() {
         ""
     });
     let done = done.into_inner();
-    assert!(done.len() == 7 && done.values().all(|count| *count > 15), "{done:?}");
+    assert!(done.len() == 7 && done.values().all(|count| *count > 10), "{done:?}");
 }

@@ -95,7 +95,7 @@ fn respelled() -> impl Strategy<Value = (NaiveRequest, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6_000))]
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
     fn no_spelling_is_granted_more((request, path) in respelled(), key in tidy()) {

@@ -101,6 +101,7 @@ fn cve_2025_5999_cve_2025_54996_no_spelling_of_everything_slips_through() {
     }
     // The slash at the end of an entry is no other entry.
     exceeds(&only("GET:/v1/"), &only("GET,PUT:/v1"));
+    assert_eq!(only("GET:/v1/\n:/v1/admin/"), only("GET:/v1\n:/v1/admin"));
     exceeds(&only("GET:/v1\n:/v1/admin/"), &only("GET:/v1/admin"));
 }
 

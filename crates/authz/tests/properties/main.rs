@@ -15,6 +15,7 @@ mod decisions;
 mod explaining;
 mod grants;
 mod naive;
+mod nesting;
 mod paths;
 mod sequences;
 mod shrinking;

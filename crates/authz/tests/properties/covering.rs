@@ -111,7 +111,7 @@ fn naive_covers(a: &Endpoints, b: &Endpoints) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn what_is_covered_does_no_more((a, b) in pairs()) {

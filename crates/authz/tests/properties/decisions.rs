@@ -16,7 +16,7 @@ fn plain(decision: Decision) -> Result<Option<String>, &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn decisions_agree_with_the_model(key in keys(), wanted in prop::collection::vec(requests(), 10)) {

@@ -96,7 +96,7 @@ fn implied(supplied: &Missing, other: &Missing) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn explanations_agree_with_decisions(key in keys(), request in requests()) {

@@ -85,7 +85,7 @@ fn managers() -> impl Strategy<Value = NaiveKey> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     /// Manager, tenant, permissions, in this order and nothing else.
     #[test]

@@ -231,7 +231,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     /// Those who act never reach more than the first two together, and no other key becomes more than it was plus that.
     #[test]

@@ -50,7 +50,7 @@ fn without_one(key: &NaiveKey, which: Index, part: Index) -> NaiveKey {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn removing_a_permission_never_allows_more(key in lasting(), which in any::<Index>(), part in any::<Index>()) {

@@ -80,12 +80,12 @@ proptest! {
 #[test]
 fn the_cases_contain_every_outcome() {
     let cases = (keys(), requests());
-    let shares = shares(&cases, 20_000, |(key, request)| match naive_decide(&key, &request) {
+    let shares = shares(&cases, 6_000, |(key, request)| match naive_decide(&key, &request) {
         Ok(None) => "allowed everywhere",
         Ok(Some(_)) => "allowed in a tenant",
         Err(reason) => reason,
     });
     assert_eq!(shares.len(), 11, "{shares:?}");
-    assert!(shares.values().all(|count| *count > 40), "{shares:?}");
-    assert!(shares["allowed everywhere"] + shares["allowed in a tenant"] > 1_000, "{shares:?}");
+    assert!(shares.values().all(|count| *count > 10), "{shares:?}");
+    assert!(shares["allowed everywhere"] + shares["allowed in a tenant"] > 400, "{shares:?}");
 }

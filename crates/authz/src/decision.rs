@@ -78,6 +78,12 @@ impl Reason {
         Self::OtherTenant,
     ];
 
+    /// The place in [`ALL`](Self::ALL).
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self as usize
+    }
+
     /// A name for logs and labels of metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -173,4 +173,7 @@ fn scopes_that_look_odd_are_as_published() {
 fn reasons_have_different_names() {
     let names: std::collections::BTreeSet<_> = Reason::ALL.into_iter().map(Reason::as_str).collect();
     assert_eq!(names.len(), Reason::ALL.len());
+    for (place, reason) in Reason::ALL.into_iter().enumerate() {
+        assert_eq!(reason.place(), place);
+    }
 }

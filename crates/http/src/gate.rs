@@ -61,6 +61,40 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// One of each kind but those for which the rules have a reason, in the order of [`place`](Self::place).
+    const WITHOUT_REASON: [Self; 8] = [
+        Self::NoCredential,
+        Self::OtherScheme,
+        Self::Mistyped,
+        Self::UnknownKey,
+        Self::TenantGone(ApiKeyId::from_u128(0)),
+        Self::ObjectNotCovered(ApiKeyId::from_u128(0)),
+        Self::ScopeTooNarrow(ApiKeyId::from_u128(0)),
+        Self::UnknownEndpoint,
+    ];
+
+    /// The names of all refusals, in the order of [`place`](Self::place).
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Self::WITHOUT_REASON.into_iter().map(Self::as_str).chain(Reason::ALL.into_iter().map(Reason::as_str))
+    }
+
+    /// The place of the refusal among all of them.
+    pub(crate) const fn place(self) -> usize {
+        match self {
+            Self::NoCredential => 0,
+            Self::OtherScheme => 1,
+            Self::Mistyped => 2,
+            Self::UnknownKey => 3,
+            Self::TenantGone(_) => 4,
+            Self::ObjectNotCovered(_) => 5,
+            Self::ScopeTooNarrow(_) => 6,
+            Self::UnknownEndpoint => 7,
+            Self::Denied(_, reason) => Self::WITHOUT_REASON.len() + reason.place(),
+        }
+    }
+}
+
+impl Refusal {
     /// A name for logs and labels of metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -279,9 +313,39 @@ fn decide(
     if entry.tenant_id.is_some() && !own_in_use {
         return Err(ApiError::Refused(Refusal::TenantGone(entry.id)));
     }
+    #[cfg(feature = "sabotage-timing")]
+    if decision == Decision::Deny(Reason::Expired) {
+        linger();
+    }
     match decision {
         Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
         Decision::Allow(_) if !named_in_use => Err(Violation::new(&codes::INVALID_TENANT_ID).into()),
         Decision::Allow(scope) => Ok((entry, scope)),
+    }
+}
+
+/// What a careless look-up or comparison would take: about a twentieth of a microsecond.
+#[cfg(feature = "sabotage-timing")]
+fn linger() {
+    let mut sum = 0_u64;
+    for number in 0..40_u64 {
+        sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_place_among_the_names() {
+        let id = ApiKeyId::from_u128(1);
+        let denied = Reason::ALL.map(|reason| Refusal::Denied(id, reason));
+        let all: Vec<_> = Refusal::WITHOUT_REASON.into_iter().chain(denied).collect();
+        let names: Vec<_> = Refusal::names().collect();
+        assert_eq!(names.len(), all.len());
+        for (place, refusal) in all.into_iter().enumerate() {
+            assert_eq!((refusal.place(), names[place]), (place, refusal.as_str()));
+        }
     }
 }

@@ -11,6 +11,8 @@ mod dispatch;
 mod error;
 mod gate;
 mod handlers;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod metrics;
 mod openapi;
 mod ops;
@@ -27,6 +29,8 @@ mod wire;
 
 pub use client_address::{InvalidTrustedProxies, TrustedProxies};
 pub use handlers::FUSIONAUTH_VERSION;
+#[cfg(feature = "in-process")]
+pub use in_process::{Call, Outcome, in_process};
 pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};
 pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};

@@ -68,6 +68,8 @@ pub(crate) struct Metrics {
     routes: Vec<ByStatus>,
     requests: Family<Labels<3>, Counter>,
     decisions: Family<Labels<1>, Counter>,
+    /// Those of `decisions` by the place of the refusal, so that counting takes the same time whatever the reason.
+    refused: Vec<Counter>,
     allowed: Counter,
     signatures: Family<Labels<1>, Counter>,
     validations: Family<Labels<1>, Counter>,
@@ -91,6 +93,9 @@ impl Metrics {
             routes: std::iter::repeat_with(ByStatus::default).take(ROUTES.len() + 1).collect(),
             requests: Family::default(),
             allowed: decisions.get_or_create_owned(&[("reason", "allowed")]),
+            refused: Refusal::names()
+                .map(|name| decisions.get_or_create_owned(&[("reason", name)]))
+                .collect(),
             decisions,
             signatures: Family::default(),
             validations: Family::default(),
@@ -188,7 +193,9 @@ impl Metrics {
 
     /// Counts a decision against a caller.
     pub(crate) fn refused(&self, refusal: Refusal) {
-        self.decisions.get_or_create(&[("reason", refusal.as_str())]).inc();
+        if let Some(counter) = self.refused.get(refusal.place()) {
+            counter.inc();
+        }
     }
 
     /// Counts a signature.

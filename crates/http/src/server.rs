@@ -190,7 +190,7 @@ fn word_to_stop(stop: Stop) -> impl Future<Output = ()> {
     }
 }
 
-fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), ServerError> {
+pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<SecretText>), ServerError> {
     let api_key_format = ApiKeyFormat::new(&options.api_key_prefix).map_err(ServerError::ApiKeyPrefix)?;
     let store = Store::open(&options.store)?;
     if options.migrate {

@@ -115,12 +115,38 @@ codes! {
         "The value is not one of the options.";
     INVALID_TENANT_ID = "InvalidTenantId" Place::Request,
         "The header X-FusionAuth-TenantId names no tenant.";
+    IP_ACL_ADDRESS_INVALID = "invalid" Place::AnyField,
+        "The address must be an IPv4 address in four decimal numbers without leading zeros, or an IPv6 address without a zone; the end of a range is of the family of its start and does not lie before it.";
+    IP_ACL_DATA_TOO_LONG = "tooLong" Place::Field("ipAccessControlList.data"),
+        "The data has more than 1 MiB.";
+    IP_ACL_ENTRIES_MISSING = "missing" Place::Field("ipAccessControlList.entries"),
+        "The entries are required.";
+    IP_ACL_ENTRIES_MISSING_DEFAULT = "missingDefault" Place::Field("ipAccessControlList.entries"),
+        "One entry must have the startIPAddress *: it says what happens to all addresses that no other entry speaks of.";
+    IP_ACL_ENTRIES_MULTIPLE_DEFAULTS = "multipleDefaults" Place::Field("ipAccessControlList.entries"),
+        "Only one entry may have the startIPAddress *.";
+    IP_ACL_ENTRIES_TOO_MANY = "tooMany" Place::Field("ipAccessControlList.entries"),
+        "At most 1024 entries.";
+    IP_ACL_ENTRY_MEMBER_MISSING = "missing" Place::AnyField,
+        "Each entry needs an action and a startIPAddress, and unless that is * an endIPAddress.";
+    IP_ACL_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("ipAccessControlListId"),
+        "The id in the URL must be a UUID.";
     IP_ACL_ID_DUPLICATE = "duplicate" Place::Field("ipAccessControlListId"),
         "An IP access control list with this id exists already.";
     IP_ACL_ID_IN_USE = "inUse" Place::Field("ipAccessControlListId"),
         "The IP access control list is in use.";
+    IP_ACL_MISSING = "missing" Place::Field("ipAccessControlList"),
+        "The body must hold the member ipAccessControlList.";
+    IP_ACL_NAME_BLANK = "blank" Place::Field("ipAccessControlList.name"),
+        "The name is required.";
     IP_ACL_NAME_DUPLICATE = "duplicate" Place::Field("ipAccessControlList.name"),
         "An IP access control list with this name exists already.";
+    IP_ACL_NAME_INVALID = "invalid" Place::Field("ipAccessControlList.name"),
+        "The name contains a control character.";
+    IP_ACL_NAME_TOO_LONG = "tooLong" Place::Field("ipAccessControlList.name"),
+        "The name has more than 191 characters.";
+    IP_ACL_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by id, insertInstant, lastUpdateInstant or name, each with ASC or DESC.";
     KEY_ALGORITHM_INVALID = "invalid" Place::Field("key.algorithm"),
         "The algorithm None is for imported secrets; it cannot be generated.";
     KEY_ALGORITHM_MISSING = "missing" Place::Field("key.algorithm"),

@@ -382,7 +382,12 @@ fn log(
     // Vending a token and searching with a body change nothing.
     let changing = !request.method().is_safe()
         && seen.route.is_none_or(|route| {
-            !matches!(route.operation, Operation::VendToken | Operation::SearchKeysByBody)
+            !matches!(
+                route.operation,
+                Operation::SearchIpAccessControlListsByBody
+                    | Operation::SearchKeysByBody
+                    | Operation::VendToken
+            )
         });
     let level = match error {
         Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,

@@ -9,7 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use claviger_authz::decode_segment;
-use claviger_domain::{Code, FusionId, KeyId, KeySearch, TenantId, Violations, codes};
+use claviger_domain::{
+    Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId, KeySearch, TenantId, Violations,
+    codes,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -150,6 +153,36 @@ pub(crate) fn handle(
         | Operation::RetrieveRole
         | Operation::UpdateRole
         | Operation::DeleteRole => fusion::handle(state, operation, known?, &input),
+        Operation::CreateIpAccessControlList => {
+            let id = input.optional_id(&codes::IP_ACL_ID_COULD_NOT_CONVERT);
+            let (id, fields) = both(id, input.document().and_then(wire::ip_acl::fields))?;
+            json_answer(&wire::ip_acl::response(&ops::ip_acl::create(state, known?, id, fields)?))
+        }
+        Operation::RetrieveIpAccessControlList => {
+            let id = input.ip_access_control_list_id()?;
+            json_answer(&wire::ip_acl::response(&ops::ip_acl::retrieve(state, known?, id)?))
+        }
+        Operation::UpdateIpAccessControlList => {
+            let fields = input.document().and_then(wire::ip_acl::fields);
+            let (id, fields) = both(input.ip_access_control_list_id(), fields)?;
+            let compute = move |_: &_| Ok(fields.clone());
+            json_answer(&wire::ip_acl::response(&ops::ip_acl::update(state, known?, id, compute)?))
+        }
+        Operation::PatchIpAccessControlList => {
+            let (id, patch) = both(input.ip_access_control_list_id(), input.document())?;
+            let compute = move |stored: &_| wire::ip_acl::patched(stored, &patch);
+            json_answer(&wire::ip_acl::response(&ops::ip_acl::update(state, known?, id, compute)?))
+        }
+        Operation::DeleteIpAccessControlList => {
+            ops::ip_acl::delete(state, known?, input.ip_access_control_list_id()?)?;
+            Ok(Answer::empty(200))
+        }
+        Operation::SearchIpAccessControlLists => {
+            found_lists(state, known?, wire::ip_acl_search::from_query(&input.query))
+        }
+        Operation::SearchIpAccessControlListsByBody => {
+            found_lists(state, known?, input.document().and_then(wire::ip_acl_search::from_body))
+        }
         Operation::RetrieveKeys => {
             json_answer(&wire::key::KeysResponse::from(ops::key::retrieve_all(state, known?)?))
         }
@@ -307,6 +340,10 @@ impl Input {
         Ok(reference)
     }
 
+    fn ip_access_control_list_id(&self) -> Result<IpAccessControlListId, Violations> {
+        self.id(&codes::IP_ACL_ID_COULD_NOT_CONVERT)
+    }
+
     fn key_id(&self) -> Result<KeyId, Violations> {
         self.id(&codes::KEY_ID_COULD_NOT_CONVERT)
     }
@@ -334,6 +371,15 @@ fn json_answer<T: Serialize>(document: &T) -> Result<Answer, ApiError> {
     let text = wire::render(document)
         .map_err(|error| ApiError::Internal(format!("cannot render the answer: {error}")))?;
     Ok(Answer::json(200, text))
+}
+
+fn found_lists(
+    state: &AppState,
+    caller: &Caller,
+    search: Result<IpAccessControlListSearch, Violations>,
+) -> Result<Answer, ApiError> {
+    let page = ops::ip_acl::search(state, caller, &search?)?;
+    json_answer(&wire::ip_acl_search::response(&page.lists, page.total))
 }
 
 fn found_keys(

@@ -28,7 +28,7 @@ pub fn openapi_document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Claviger",
-            "description": format!("API keys, signing keys and tenants, as FusionAuth {FUSIONAUTH_VERSION} answers."),
+            "description": format!("API keys, the addresses from which they may be used, signing keys and tenants, as FusionAuth {FUSIONAUTH_VERSION} answers."),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "version": env!("CARGO_PKG_VERSION"),
         },
@@ -184,7 +184,10 @@ fn responses(route: &Route) -> Value {
         add("404", "No such object within reach", false);
     }
     if matches!(route.takes, Takes::Json(_))
-        && !matches!(route.operation, Operation::SearchKeysByBody | Operation::VendToken)
+        && !matches!(
+            route.operation,
+            Operation::SearchIpAccessControlListsByBody | Operation::SearchKeysByBody | Operation::VendToken
+        )
     {
         add("409", "Somebody else changed the object at the same time; try again", true);
     }
@@ -222,6 +225,8 @@ fn schemas() -> Map<String, Value> {
         own,
         wire::api_key::schemas(),
         wire::fusion::schemas(),
+        wire::ip_acl::schemas(),
+        wire::ip_acl_search::schemas(),
         wire::key::schemas(),
         wire::key_search::schemas(),
         wire::tenant::schemas(),

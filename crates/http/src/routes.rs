@@ -49,6 +49,13 @@ pub enum Operation {
     RetrieveRole,
     UpdateRole,
     DeleteRole,
+    CreateIpAccessControlList,
+    RetrieveIpAccessControlList,
+    UpdateIpAccessControlList,
+    PatchIpAccessControlList,
+    DeleteIpAccessControlList,
+    SearchIpAccessControlLists,
+    SearchIpAccessControlListsByBody,
     RetrieveKeys,
     RetrieveKey,
     GenerateKey,
@@ -129,6 +136,7 @@ impl Route {
     #[must_use]
     pub const fn query(&self) -> &'static [QueryParameter] {
         match self.operation {
+            Operation::SearchIpAccessControlLists => &IP_ACL_SEARCH_PARAMETERS,
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
             Operation::RetrieveRoles => &ROLE_PARAMETERS,
@@ -212,6 +220,21 @@ const SEARCH_PARAMETERS: [QueryParameter; 6] = [
     parameter("type", "string", "Only keys of this type"),
 ];
 
+const IP_ACL_SEARCH_PARAMETERS: [QueryParameter; 4] = [
+    parameter(
+        "name",
+        "string",
+        "Only lists whose name contains this; `*` stands for any characters, `**` for an asterisk",
+    ),
+    parameter("numberOfResults", "integer", "Lists on the page; 25 if absent"),
+    parameter(
+        "orderBy",
+        "string",
+        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
+    ),
+    parameter("startRow", "integer", "Lists to skip; 0 if absent"),
+];
+
 const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
     parameter("applicationId", "string", "The key that signs the access tokens of this application"),
     parameter("keyId", "string", "The same as kid"),
@@ -227,6 +250,9 @@ const FUSION_API_KEY: Takes = Takes::Json("FusionApiKeyRequest");
 const ONE_FUSION_API_KEY: Gives = Gives::Json("FusionApiKey");
 const ROLE: Takes = Takes::Json("RoleRequest");
 const ONE_ROLE: Gives = Gives::Json("Role");
+const IP_ACL: Takes = Takes::Json("IPAccessControlListRequest");
+const ONE_IP_ACL: Gives = Gives::Json("IPAccessControlListResponse");
+const FOUND_IP_ACLS: Gives = Gives::Json("IPAccessControlListSearchResponse");
 const KEY: Takes = Takes::Json("KeyRequest");
 const ONE_KEY: Gives = Gives::Json("KeyResponse");
 const TENANT: Takes = Takes::Json("TenantRequest");
@@ -250,6 +276,14 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/roles/{roleId}", Guard::Roles, Operation::RetrieveRole, Takes::Nothing, ONE_ROLE, "Retrieve a role"),
     route(Method::Put, "/api/roles/{roleId}", Guard::Roles, Operation::UpdateRole, ROLE, ONE_ROLE, "Replace a role"),
     route(Method::Delete, "/api/roles/{roleId}", Guard::Roles, Operation::DeleteRole, Takes::Nothing, Gives::Nothing, "Delete a role that is not in use"),
+    route(Method::Post, "/api/ip-acl", Guard::Endpoint("/api/ip-acl"), Operation::CreateIpAccessControlList, IP_ACL, ONE_IP_ACL, "Create an IP access control list"),
+    route(Method::Post, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::CreateIpAccessControlList, IP_ACL, ONE_IP_ACL, "The same with an id of your choice"),
+    route(Method::Get, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::RetrieveIpAccessControlList, Takes::Nothing, ONE_IP_ACL, "Retrieve an IP access control list"),
+    route(Method::Put, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::UpdateIpAccessControlList, IP_ACL, ONE_IP_ACL, "Replace an IP access control list"),
+    route(Method::Patch, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::PatchIpAccessControlList, IP_ACL, ONE_IP_ACL, "Add entries to an IP access control list, or change its other members"),
+    route(Method::Delete, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::DeleteIpAccessControlList, Takes::Nothing, Gives::Nothing, "Delete an IP access control list that is not in use"),
+    route(Method::Get, "/api/ip-acl/search", Guard::Endpoint("/api/ip-acl/search"), Operation::SearchIpAccessControlLists, Takes::Nothing, FOUND_IP_ACLS, "Search IP access control lists"),
+    route(Method::Post, "/api/ip-acl/search", Guard::Endpoint("/api/ip-acl/search"), Operation::SearchIpAccessControlListsByBody, Takes::Json("IPAccessControlListSearchRequest"), FOUND_IP_ACLS, "The same with the search in the body"),
     route(Method::Get, "/api/key", Guard::Endpoint("/api/key"), Operation::RetrieveKeys, Takes::Nothing, Gives::Json("KeysResponse"), "Retrieve every key"),
     route(Method::Get, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::RetrieveKey, Takes::Nothing, ONE_KEY, "Retrieve a key"),
     route(Method::Put, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::UpdateKey, KEY, ONE_KEY, "Rename a key"),
@@ -366,6 +400,11 @@ mod tests {
         check(Method::Post, "/api/key/generate", Ok((Operation::GenerateKey, None)));
         check(Method::Post, "/api/key/generate/x", Ok((Operation::GenerateKey, Some("x"))));
         check(Method::Patch, "/api/key/x", Err("405"));
+        // There is no call that lists them all but the search.
+        check(Method::Get, "/api/ip-acl", Err("405"));
+        check(Method::Post, "/api/ip-acl/search", Ok((Operation::SearchIpAccessControlListsByBody, None)));
+        check(Method::Put, "/api/ip-acl/search", Err("405"));
+        check(Method::Patch, "/api/ip-acl/x", Ok((Operation::PatchIpAccessControlList, Some("x"))));
         for nowhere in [
             "/api/api-key",
             "/api/key/search/x",

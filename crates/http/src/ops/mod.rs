@@ -6,6 +6,7 @@ pub(crate) mod default_roles;
 pub(crate) mod expiry;
 pub(crate) mod fusion_api_key;
 pub(crate) mod instance;
+pub(crate) mod ip_acl;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod power;

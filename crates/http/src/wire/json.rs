@@ -51,6 +51,17 @@ impl Members {
         Self { path: String::new(), members }
     }
 
+    /// The members of an item of a list, which must be an object; `path` is that of the item.
+    pub(crate) fn of_item(path: String, item: Value, violations: &mut Violations) -> Option<Self> {
+        match item {
+            Value::Object(members) => Some(Self { path, members }),
+            _ => {
+                not_of_type(path, "an object", violations);
+                None
+            }
+        }
+    }
+
     /// The path of a member of this object, with `*` for a name that is not repeated.
     pub(crate) fn path_of(&self, name: &str) -> String {
         let name = if is_repeatable(name) { name } else { "*" };
@@ -69,6 +80,11 @@ impl Members {
         }
     }
 
+    /// The members that are left, as they are.
+    pub(crate) fn into_rest(self) -> Map<String, Value> {
+        self.members
+    }
+
     /// The number of members that are left.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
@@ -80,9 +96,7 @@ impl Members {
     }
 
     fn wrong_type(&self, name: &str, expected: &str, violations: &mut Violations) {
-        let path = self.path_of(name);
-        let message = format!("{path} must be {expected}.");
-        violations.push(Violation::at(&codes::INVALID_JSON, path).with_message(message));
+        not_of_type(self.path_of(name), expected, violations);
     }
 
     /// A member that is an object.
@@ -91,6 +105,17 @@ impl Members {
             Value::Object(members) => Some(Self { path: self.path_of(name), members }),
             _ => {
                 self.wrong_type(name, "an object", violations);
+                None
+            }
+        }
+    }
+
+    /// A member that is a list, of whatever items.
+    pub(crate) fn list(&mut self, name: &str, violations: &mut Violations) -> Option<Vec<Value>> {
+        match self.take(name)? {
+            Value::Array(items) => Some(items),
+            _ => {
+                self.wrong_type(name, "a list", violations);
                 None
             }
         }
@@ -177,6 +202,11 @@ impl Members {
             );
         }
     }
+}
+
+fn not_of_type(path: String, expected: &str, violations: &mut Violations) {
+    let message = format!("{path} must be {expected}.");
+    violations.push(Violation::at(&codes::INVALID_JSON, path).with_message(message));
 }
 
 /// Whether an answer may repeat the name of a member. Misspelt names help whoever reads the answer; an API key that stands

@@ -1,5 +1,7 @@
 //! Keys that sign tokens on the wire (FusionAuth: Keys).
 
+use std::borrow::Cow;
+
 use claviger_crypto::CertificateInformation;
 use claviger_domain::{
     Instant, KeyAlgorithm, KeySpec, KeySpecError, KeyType, Name, Violation, Violations, codes,
@@ -230,14 +232,14 @@ fn algorithm(members: &mut Members, violations: &mut Violations) -> Option<KeyAl
 }
 
 /// An algorithm that nobody knows, at the member with this path.
-pub(super) fn invalid_algorithm(path: &'static str) -> Violation {
+pub(super) fn invalid_algorithm(path: impl Into<Cow<'static, str>>) -> Violation {
     let options = KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", ");
     Violation::at(&codes::INVALID_OPTION, path)
         .with_message(format!("The algorithm must be one of {options}."))
 }
 
 /// A type that nobody knows, at the member with this path.
-pub(super) fn invalid_type(path: &'static str) -> Violation {
+pub(super) fn invalid_type(path: impl Into<Cow<'static, str>>) -> Violation {
     let options = KeyType::ALL.map(KeyType::as_str).join(", ");
     Violation::at(&codes::INVALID_OPTION, path).with_message(format!("The type must be one of {options}."))
 }

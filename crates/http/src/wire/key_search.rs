@@ -1,18 +1,12 @@
 //! Searches for keys on the wire (FusionAuth: Keys, Search): the same members in a query string and in a body.
 
-use claviger_domain::{
-    KeyAlgorithm, KeySearch, KeyType, NamePattern, Violation, Violations, codes, parse_order_by,
-};
+use claviger_domain::{KeyAlgorithm, KeySearch, KeyType, Violations, codes};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::json::Members;
 use super::key::{KeyBody, invalid_algorithm, invalid_type};
-use super::query::Parameters;
+use super::search::{Common, Source, common, common_properties};
 use crate::ops::key::DescribedKey;
-
-/// The longest name to search for, in characters.
-const MAXIMUM_NAME_LENGTH: usize = 512;
 
 /// The body of an answer: `{"keys": […], "total": n}`.
 #[derive(Serialize)]
@@ -28,62 +22,12 @@ impl KeySearchResponse {
     }
 }
 
-/// The members as they come.
-#[derive(Default)]
-struct Raw {
-    algorithm: Option<String>,
-    name: Option<String>,
-    key_type: Option<String>,
-    number_of_results: Option<i64>,
-    order_by: Option<String>,
-    start_row: Option<i64>,
-}
-
-/// Where the members stand, for the paths of violations.
-struct Paths {
-    algorithm: &'static str,
-    name: &'static str,
-    key_type: &'static str,
-    number_of_results: &'static str,
-    order_by: &'static str,
-    start_row: &'static str,
-}
-
-const IN_QUERY: Paths = Paths {
-    algorithm: "algorithm",
-    name: "name",
-    key_type: "type",
-    number_of_results: "numberOfResults",
-    order_by: "orderBy",
-    start_row: "startRow",
-};
-
-const IN_BODY: Paths = Paths {
-    algorithm: "search.algorithm",
-    name: "search.name",
-    key_type: "search.type",
-    number_of_results: "search.numberOfResults",
-    order_by: "search.orderBy",
-    start_row: "search.startRow",
-};
-
 /// Reads the query string of `GET /api/key/search`.
 ///
 /// # Errors
 /// Everything that is wrong with the parameters.
 pub(crate) fn from_query(query: &[(String, String)]) -> Result<KeySearch, Violations> {
-    let mut violations = Violations::none();
-    let parameters = Parameters::new(query);
-    let raw = Raw {
-        algorithm: parameters.text("algorithm", &mut violations).map(str::to_owned),
-        name: parameters.text("name", &mut violations).map(str::to_owned),
-        key_type: parameters.text("type", &mut violations).map(str::to_owned),
-        number_of_results: parameters.number("numberOfResults", &mut violations),
-        order_by: parameters.text("orderBy", &mut violations).map(str::to_owned),
-        start_row: parameters.number("startRow", &mut violations),
-    };
-    let search = search(raw, &IN_QUERY, &mut violations);
-    violations.into_result(search)
+    search(Source::query(query))
 }
 
 /// Reads the body of `POST /api/key/search`.
@@ -91,92 +35,43 @@ pub(crate) fn from_query(query: &[(String, String)]) -> Result<KeySearch, Violat
 /// # Errors
 /// Everything that is wrong with the members.
 pub(crate) fn from_body(document: Map<String, Value>) -> Result<KeySearch, Violations> {
-    let mut violations = Violations::none();
-    let mut root = Members::of_document(document);
-    let members = root.object("search", &mut violations);
-    root.finish(&mut violations);
-    let Some(mut members) = members else {
-        if violations.is_empty() {
-            violations.add(&codes::SEARCH_MISSING);
-        }
-        return Err(violations);
-    };
-    let text = |members: &mut Members, name, violations: &mut Violations| {
-        members.text(name, violations).filter(|text| !text.is_empty())
-    };
-    let raw = Raw {
-        algorithm: text(&mut members, "algorithm", &mut violations),
-        name: text(&mut members, "name", &mut violations),
-        key_type: text(&mut members, "type", &mut violations),
-        number_of_results: members.whole_number("numberOfResults", &mut violations),
-        order_by: text(&mut members, "orderBy", &mut violations),
-        start_row: members.whole_number("startRow", &mut violations),
-    };
-    members.finish(&mut violations);
-    let search = search(raw, &IN_BODY, &mut violations);
-    violations.into_result(search)
+    search(Source::body(document)?)
 }
 
-fn search(raw: Raw, paths: &Paths, violations: &mut Violations) -> KeySearch {
-    let mut search = KeySearch::default();
-    if let Some(text) = raw.algorithm {
-        search.algorithm = text.parse::<KeyAlgorithm>().ok();
-        if search.algorithm.is_none() {
-            violations.push(invalid_algorithm(paths.algorithm));
+fn search(mut source: Source<'_>) -> Result<KeySearch, Violations> {
+    let mut violations = Violations::none();
+    let algorithm = source.text("algorithm", &mut violations).and_then(|text| {
+        let algorithm = text.parse::<KeyAlgorithm>().ok();
+        if algorithm.is_none() {
+            violations.push(invalid_algorithm(source.path_of("algorithm")));
         }
-    }
-    if let Some(text) = raw.key_type {
-        search.key_type = text.parse::<KeyType>().ok();
-        if search.key_type.is_none() {
-            violations.push(invalid_type(paths.key_type));
+        algorithm
+    });
+    let key_type = source.text("type", &mut violations).and_then(|text| {
+        let key_type = text.parse::<KeyType>().ok();
+        if key_type.is_none() {
+            violations.push(invalid_type(source.path_of("type")));
         }
-    }
-    match raw.name {
-        Some(text) if text.chars().count() > MAXIMUM_NAME_LENGTH => {
-            violations.push(Violation::at(&codes::SEARCH_NAME_TOO_LONG, paths.name));
-        }
-        Some(text) if text.contains('\0') => {
-            // No name has this character, and PostgreSQL takes it nowhere.
-            violations.push(Violation::at(&codes::PARAMETER_COULD_NOT_CONVERT, paths.name));
-        }
-        Some(text) => search.name = Some(NamePattern::parse(&text)),
-        None => {}
-    }
-    if let Some(text) = raw.order_by {
-        match parse_order_by(&text) {
-            Ok(order) => search.order = order,
-            Err(_) => violations.push(Violation::at(&codes::ORDER_BY_INVALID, paths.order_by)),
-        }
-    }
-    if let Some(number) = raw.number_of_results {
-        match u64::try_from(number) {
-            Ok(number) => search.number_of_results = number,
-            Err(_) => {
-                violations.push(Violation::at(&codes::NUMBER_OF_RESULTS_INVALID, paths.number_of_results))
-            }
-        }
-    }
-    if let Some(number) = raw.start_row {
-        match u64::try_from(number) {
-            Ok(number) => search.start_row = number,
-            Err(_) => violations.push(Violation::at(&codes::START_ROW_INVALID, paths.start_row)),
-        }
-    }
-    search
+        key_type
+    });
+    let common = common(&mut source, &codes::ORDER_BY_INVALID, &mut violations);
+    source.finish(&mut violations);
+    let Common { name, order, start_row, number_of_results } = common;
+    violations.into_result(KeySearch { name, algorithm, key_type, order, start_row, number_of_results })
 }
 
 /// The schemas of this file for the OpenAPI document.
 pub(crate) fn schemas() -> Value {
+    let mut properties = common_properties();
+    properties.insert(
+        "algorithm".to_owned(),
+        json!({"type": "string", "enum": KeyAlgorithm::ALL.map(KeyAlgorithm::as_str)}),
+    );
+    properties
+        .insert("type".to_owned(), json!({"type": "string", "enum": KeyType::ALL.map(KeyType::as_str)}));
     json!({
         "KeySearchRequest": {"type": "object", "required": ["search"], "properties": {
-            "search": {"type": "object", "properties": {
-                "algorithm": {"type": "string", "enum": KeyAlgorithm::ALL.map(KeyAlgorithm::as_str)},
-                "name": {"type": "string", "maxLength": MAXIMUM_NAME_LENGTH},
-                "numberOfResults": {"type": "integer", "minimum": 0, "default": 25},
-                "orderBy": {"type": "string", "default": "name ASC"},
-                "startRow": {"type": "integer", "minimum": 0, "default": 0},
-                "type": {"type": "string", "enum": KeyType::ALL.map(KeyType::as_str)},
-            }}}},
+            "search": {"type": "object", "properties": properties}}},
         "KeySearchResponse": {"type": "object", "properties": {
             "keys": {"type": "array", "items": {"$ref": "#/components/schemas/Key"}},
             "total": {"type": "integer", "format": "int64"}}},
@@ -185,6 +80,8 @@ pub(crate) fn schemas() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use claviger_domain::Violation;
+
     use super::*;
 
     fn by_query(pairs: &[(&str, &str)]) -> Result<KeySearch, Vec<String>> {

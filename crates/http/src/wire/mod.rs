@@ -3,11 +3,14 @@
 pub(crate) mod api_key;
 pub(crate) mod errors;
 pub(crate) mod fusion;
+pub(crate) mod ip_acl;
+pub(crate) mod ip_acl_search;
 pub(crate) mod json;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_search;
 pub(crate) mod query;
+pub(crate) mod search;
 pub(crate) mod tenant;
 pub(crate) mod token;
 

@@ -14,7 +14,7 @@ on_each_database! {
 }
 
 /// Repeats a request while the answer asks for it, as the official clients do.
-fn insist(request: impl Fn() -> Reply) -> Reply {
+pub(crate) fn insist(request: impl Fn() -> Reply) -> Reply {
     loop {
         let reply = request();
         if reply.status != 409 {
@@ -25,7 +25,7 @@ fn insist(request: impl Fn() -> Reply) -> Reply {
 }
 
 /// Runs the same work on eight threads that start together.
-fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(8);
     thread::scope(|scope| {
         let (work, barrier) = (&work, &barrier);
@@ -65,7 +65,7 @@ fn patches_are_not_lost(server: &Server) {
 
 /// Asserts that one of the answers is 200, and all others are refused with this code.
 #[track_caller]
-fn one_winner(replies: &[Reply], code: &str) -> Value {
+pub(crate) fn one_winner(replies: &[Reply], code: &str) -> Value {
     let winners: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
     assert_eq!(winners.len(), 1);
     for reply in replies.iter().filter(|reply| reply.status != 200) {

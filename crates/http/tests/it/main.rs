@@ -19,6 +19,7 @@ mod client_address;
 mod concurrency;
 mod input;
 mod interruption;
+mod ip_acl;
 mod key;
 mod metrics;
 mod property;

@@ -141,7 +141,10 @@ fn an_override_is_a_patch_for_permissions_too(server: &Server) {
     templates.dedup();
     for (template, guard) in templates {
         let Guard::Endpoint(endpoint) = guard else { continue };
-        let path = template.replace("{keyId}", &uuid()).replace("{tenantId}", &uuid());
+        let path = template
+            .replace("{ipAccessControlListId}", &uuid())
+            .replace("{keyId}", &uuid())
+            .replace("{tenantId}", &uuid());
         for (method, may) in [("POST", false), ("PATCH", true)] {
             let key = server.restricted(json!({endpoint: [method]})).value;
             let client = server.with_key(&key);

@@ -42,6 +42,30 @@ pub(crate) const TABLE: &[Row] = &[
     ("PUT", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("PATCH", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("DELETE", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
+    ("POST", "/api/ip-acl", Class::Global("/api/ip-acl"), |_, _| list("/api/ip-acl".to_owned())),
+    ("POST", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |_, _| {
+        list(format!("/api/ip-acl/{}", uuid()))
+    }),
+    ("GET", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |server, _| {
+        bare(stored_list(server))
+    }),
+    ("PUT", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |server, _| {
+        list(stored_list(server))
+    }),
+    ("PATCH", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |server, _| Sample {
+        path: stored_list(server),
+        body: Some(json!({"ipAccessControlList": {"name": unique("list")}})),
+    }),
+    ("DELETE", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |server, _| {
+        bare(stored_list(server))
+    }),
+    ("GET", "/api/ip-acl/search", Class::Global("/api/ip-acl/search"), |_, _| {
+        bare("/api/ip-acl/search".to_owned())
+    }),
+    ("POST", "/api/ip-acl/search", Class::Global("/api/ip-acl/search"), |_, _| Sample {
+        path: "/api/ip-acl/search".to_owned(),
+        body: Some(json!({"search": {}})),
+    }),
     ("GET", "/api/key", Class::Global("/api/key"), |_, _| bare("/api/key".to_owned())),
     ("GET", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| bare(signing_key(server))),
     ("PUT", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| key(signing_key(server))),
@@ -98,6 +122,18 @@ fn bare(path: String) -> Sample {
 
 fn api_key(path: String) -> Sample {
     Sample { path, body: Some(json!({"apiKey": {"name": unique("api key")}})) }
+}
+
+fn list(path: String) -> Sample {
+    let entries = json!([{"action": "Allow", "startIPAddress": "*"}]);
+    Sample { path, body: Some(json!({"ipAccessControlList": {"name": unique("list"), "entries": entries}})) }
+}
+
+fn stored_list(server: &Server) -> String {
+    format!(
+        "/api/ip-acl/{}",
+        server.ip_access_control_list(json!([{"action": "Allow", "startIPAddress": "*"}]))
+    )
 }
 
 fn key(path: String) -> Sample {

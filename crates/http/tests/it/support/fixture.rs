@@ -72,6 +72,14 @@ impl Server {
         document["key"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Makes an IP access control list with these entries and returns its id.
+    #[track_caller]
+    pub(crate) fn ip_access_control_list(&self, entries: Value) -> String {
+        let body = json!({"ipAccessControlList": {"name": unique("list"), "entries": entries}});
+        let document = self.as_key_manager().post("/api/ip-acl", &body).ok();
+        document["ipAccessControlList"]["id"].as_str().unwrap().to_owned()
+    }
+
     /// The id of the default tenant.
     #[track_caller]
     pub(crate) fn default_tenant(&self) -> String {

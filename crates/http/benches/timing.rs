@@ -157,7 +157,7 @@ fn main() -> ExitCode {
     let options = ServerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         store: StoreOptions::new(format!("sqlite:{}/timing.db", directory.path().display()).parse().unwrap()),
-        master_key: MasterKey::from_bytes(SecretBytes::from(vec![7; 32])).unwrap(),
+        master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
         bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
         api_key_prefix: "clv_".to_owned(),
         migrate: true,

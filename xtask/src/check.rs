@@ -40,7 +40,7 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
         ("format", Box::new(format)),
         ("tidy", Box::new(tidy::run)),
         ("dependencies", Box::new(|| deps::run(false))),
-        ("semver", Box::new(|| semver::check())),
+        ("semver", Box::new(semver::check)),
         ("clippy", Box::new(move || succeed(&mut cargo(&clippy)))),
         ("documentation", Box::new(move || succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings")))),
         ("generated files", Box::new(move || codegen::run(openssl, true))),

@@ -113,6 +113,12 @@ async fn user(Extension(scope): Extension<TenantScope>) -> String {
     scope.tenant().map_or_else(|| "of any tenant".to_owned(), |tenant| format!("of tenant {tenant}"))
 }
 
+/// What `now` of the rules is in a service; a test may give another one.
+#[expect(clippy::disallowed_methods, reason = "the edge of the service is where the clock is read")]
+fn clock() -> Instant {
+    Instant::from_system_time(SystemTime::now())
+}
+
 const TENANT: &str = "780e1d5b-ee3b-43b2-aec8-db99b99adc4e";
 const OTHER: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -122,7 +128,7 @@ fn router() -> Result<Router, Box<dyn Error>> {
         ("global", Key { permissions: CompiledPermissions::from(&Permissions::All), tenant_id: None }),
         ("reader", Key { permissions: CompiledPermissions::from(&reader), tenant_id: Some(TENANT.parse()?) }),
     ]);
-    let authorize = Authorize { keys: Arc::new(keys), now: || Instant::from_system_time(SystemTime::now()) };
+    let authorize = Authorize { keys: Arc::new(keys), now: clock };
     let methods = get(user).delete(user).options(user);
     Ok(Router::new()
         .route("/api/user/{id}", methods.clone())

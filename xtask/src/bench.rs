@@ -1,6 +1,8 @@
-//! `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
+//! `cargo xtask bench timing`: measures whether the time of a refusal tells its reason, and whether the measurement would find
+//! out. `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
 //! answers, and prints the medians as a table.
 
+use crate::features::OpenSsl;
 use crate::run::{Failure, Result, cargo, root, succeed};
 use serde_json::Value;
 use std::fmt::Write;
@@ -26,6 +28,37 @@ pub(crate) fn engines() -> Result<()> {
         cargo(["bench", "--locked", "--manifest-path", "bench/Cargo.toml", "--bench", "engines"]);
     succeed(command.env("CRITERION_HOME", &results))?;
     print!("\n{}", table(&read(&results)?));
+    Ok(())
+}
+
+/// Measures the refusals of the server as it is, where nothing must be found, and of one with an added delay, which must be
+/// found.
+///
+/// # Errors
+/// The benchmark fails, or one of the two comes out otherwise.
+pub(crate) fn timing(openssl: OpenSsl) -> Result<()> {
+    let found = |feature: &str| -> Result<bool> {
+        println!("\n== {feature}");
+        let mut features = openssl.arguments(&["claviger-http".to_owned()]);
+        if let Some(list) = features.last_mut() {
+            list.push_str(&format!(",claviger-http/{feature}"));
+        }
+        let mut command = cargo(["bench", "-p", "claviger-http", "--bench", "timing"]);
+        let output = crate::run::read(command.args(features))?;
+        print!("{output}");
+        match output.lines().last() {
+            Some("a difference was found") => Ok(true),
+            Some("no difference was found") => Ok(false),
+            _ => Err(Failure::new("the measurement ended without a verdict")),
+        }
+    };
+    if found("in-process")? {
+        return Err(Failure::new("the time of a refusal tells its reason"));
+    }
+    if !found("sabotage-timing")? {
+        return Err(Failure::new("the measurement does not find a delay that was added"));
+    }
+    println!("\nno difference in the server, and the added delay was found");
     Ok(())
 }
 

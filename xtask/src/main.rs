@@ -37,6 +37,7 @@ Usage: cargo xtask <command>
   migrate check       the tests on the schema, on both databases
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
   bench engines       claviger-authz beside Cedar and Casbin, as a table
+  bench timing        whether the time of a refusal tells its reason; and that an added delay would be found
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
@@ -65,6 +66,7 @@ enum Task {
     MigrateCheck,
     Bench(Vec<String>),
     BenchEngines,
+    BenchTiming,
     Fuzz(fuzz::Request),
 }
 
@@ -96,6 +98,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("help" | "--help" | "-h", []) => Some(Task::Help),
         ("test", rest) => Some(Task::Test(extra(rest))),
         ("bench", ["engines"]) => Some(Task::BenchEngines),
+        ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
@@ -152,6 +155,7 @@ fn perform(task: Task) -> Result<u8> {
             .args(extra),
         ),
         Task::BenchEngines => done(bench::engines()),
+        Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::Fuzz(request) => fuzz::run(&request),
     }
 }
@@ -180,6 +184,7 @@ mod tests {
         check("bench engines", Some(Task::BenchEngines));
         check("semver", Some(Task::Semver { bless: false }));
         check("semver --bless", Some(Task::Semver { bless: true }));
+        check("bench timing", Some(Task::BenchTiming));
         check("ci", Some(Task::Ci));
         check("check", Some(Task::Check));
         check("tidy", Some(Task::Tidy));

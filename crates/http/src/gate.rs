@@ -313,23 +313,10 @@ fn decide(
     if entry.tenant_id.is_some() && !own_in_use {
         return Err(ApiError::Refused(Refusal::TenantGone(entry.id)));
     }
-    #[cfg(feature = "sabotage-timing")]
-    if decision == Decision::Deny(Reason::Expired) {
-        linger();
-    }
     match decision {
         Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
         Decision::Allow(_) if !named_in_use => Err(Violation::new(&codes::INVALID_TENANT_ID).into()),
         Decision::Allow(scope) => Ok((entry, scope)),
-    }
-}
-
-/// What a careless look-up or comparison would take: about a twentieth of a microsecond.
-#[cfg(feature = "sabotage-timing")]
-fn linger() {
-    let mut sum = 0_u64;
-    for number in 0..40_u64 {
-        sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(number));
     }
 }
 

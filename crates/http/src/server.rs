@@ -262,13 +262,20 @@ fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
             for tenant in tx.tenants(TenantScope::All)? {
                 derived.apply(&[Change::TenantWritten(tenant)]);
             }
-            // A row that cannot be read stops the start: a role without it allows less, but a list of addresses could
-            // block less.
-            for list in tx.ip_access_control_lists()? {
-                derived.apply(&[Change::IpAccessControlListWritten(list)]);
+            // A list that is not there lets nobody in, and a role that is not there allows nothing.
+            for list in tx.each_ip_access_control_list()? {
+                match list {
+                    Ok(list) => derived.apply(&[Change::IpAccessControlListWritten(list)]),
+                    Err(error) => {
+                        tracing::error!(%error, "a list of addresses is left out: its row cannot be read")
+                    }
+                }
             }
-            for role in tx.roles(None)? {
-                derived.apply(&[Change::RoleWritten(role)]);
+            for role in tx.each_role()? {
+                match role {
+                    Ok(role) => derived.apply(&[Change::RoleWritten(role)]),
+                    Err(error) => tracing::error!(%error, "a role is left out: its row cannot be read"),
+                }
             }
             let mut tell = |id, kid| {
                 let _new = derived.parsed_keys.written(id, &kid);

@@ -63,10 +63,20 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// As [`Self::find_ip_access_control_list`].
     pub fn ip_access_control_lists(&mut self) -> Result<Vec<IpAccessControlList>, StorageError> {
+        self.each_ip_access_control_list()?.into_iter().collect()
+    }
+
+    /// The same row by row: one that makes no sense, [`StorageError::Corrupt`], does not keep the others back.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn each_ip_access_control_list(
+        &mut self,
+    ) -> Result<Vec<Result<IpAccessControlList, StorageError>>, StorageError> {
         let query =
             ip_access_control_list::table.order((ip_access_control_list::name, ip_access_control_list::id));
         let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
-        rows.into_iter().map(IpAccessControlList::try_from).collect()
+        Ok(rows.into_iter().map(IpAccessControlList::try_from).collect())
     }
 
     /// The lists that a search asks for; the same ones on either database. Names compare by the bytes in UTF-8 of their

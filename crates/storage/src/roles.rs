@@ -64,6 +64,15 @@ impl ReadTransaction<'_> {
         let fits = |row: &Row| part.as_ref().is_none_or(|part| fold(&row.name).contains(part));
         rows.into_iter().filter(fits).map(Role::try_from).collect()
     }
+
+    /// All roles, row by row: one that makes no sense, [`StorageError::Corrupt`], does not keep the others back.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn each_role(&mut self) -> Result<Vec<Result<Role, StorageError>>, StorageError> {
+        let rows: Vec<Row> = self.run(|connection| role::table.load(connection))?;
+        Ok(rows.into_iter().map(Role::try_from).collect())
+    }
 }
 
 impl WriteTransaction<'_> {

@@ -269,6 +269,8 @@ pub fn corrupt_access_rules_grant_nothing(db: &Database) {
         let error = role(&bad).unwrap_err();
         let TxError::Storage(StorageError::Corrupt { entity, reason, .. }) = error else { panic!("{bad}") };
         assert_eq!((entity, reason.as_str()), (Entity::Role, "permissions"), "{bad}");
+        let each = read(&db.store, |tx| tx.each_role());
+        assert!(matches!(each.as_slice(), [Err(StorageError::Corrupt { .. })]), "{bad}");
     }
     db.execute("UPDATE role SET name = 'a,b'");
     assert!(write(&db.store, |tx| tx.delete_role(RoleId::from_u128(1))));

@@ -42,6 +42,10 @@ fn steps(openssl: OpenSsl) -> Vec<Step> {
         ("dependencies", Box::new(|| deps::run(false))),
         ("semver", Box::new(semver::check)),
         ("clippy", Box::new(move || succeed(&mut cargo(&clippy)))),
+        (
+            "clippy of what only benchmarks build",
+            Box::new(move || succeed(&mut cargo(bench_clippy(openssl)))),
+        ),
         ("documentation", Box::new(move || succeed(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings")))),
         ("generated files", Box::new(move || codegen::run(openssl, true))),
         ("SQLite alone", Box::new(move || succeed(&mut cargo(alone(openssl, "sqlite"))))),
@@ -54,6 +58,18 @@ fn format() -> Result<()> {
     succeed(&mut cargo(["fmt", "--all", "--check"]))?;
     succeed(&mut cargo(["fmt", "--manifest-path", "bench/Cargo.toml", "--check"]))?;
     succeed(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+}
+
+/// The features of the HTTP crate that no server is built with.
+fn bench_clippy(openssl: OpenSsl) -> Vec<String> {
+    let mut arguments: Vec<String> =
+        ["clippy", "-p", "claviger-http", "--lib", "--benches"].map(str::to_owned).into();
+    arguments.extend(openssl.arguments(&["claviger-http".to_owned()]));
+    if let Some(features) = arguments.last_mut() {
+        features.push_str(",claviger-http/sabotage-timing");
+    }
+    arguments.extend(["--", "-D", "warnings"].map(str::to_owned));
+    arguments
 }
 
 /// Storage and what stands on it, built for one database.

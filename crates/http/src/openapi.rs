@@ -93,18 +93,29 @@ fn operation(route: &Route) -> Value {
 
 /// One operation for the two dialects that meet on a path: either body, either answer, told apart by the header of the key.
 fn merged(mut first: Value, second: Value) -> Value {
-    let sentence = |operation: &Value| operation["summary"].as_str().unwrap_or_default().to_owned();
-    first["summary"] = json!(format!("{}. With x-api-key: {}", sentence(&first), sentence(&second)));
-    if let (Some(own), Value::Array(other)) = (first["security"].as_array_mut(), second["security"].clone()) {
-        own.extend(other);
+    let (Some(own), Value::Object(mut other)) = (first.as_object_mut(), second) else { return first };
+    if let (Some(Value::String(summary)), Some(Value::String(addition))) =
+        (own.get_mut("summary"), other.get("summary"))
+    {
+        summary.push_str(". With x-api-key: ");
+        summary.push_str(addition);
     }
-    either(&mut first["requestBody"], &second["requestBody"]);
-    if let (Some(own), Some(others)) = (first["responses"].as_object_mut(), second["responses"].as_object()) {
-        for (status, other) in others {
-            match own.get_mut(status) {
-                Some(response) => either(response, other),
+    if let (Some(Value::Array(schemes)), Some(Value::Array(more))) =
+        (own.get_mut("security"), other.remove("security"))
+    {
+        schemes.extend(more);
+    }
+    if let (Some(body), Some(more)) = (own.get_mut("requestBody"), other.get("requestBody")) {
+        either(body, more);
+    }
+    if let (Some(Value::Object(responses)), Some(Value::Object(more))) =
+        (own.get_mut("responses"), other.remove("responses"))
+    {
+        for (status, response) in more {
+            match responses.get_mut(&status) {
+                Some(known) => either(known, &response),
                 None => {
-                    own.insert(status.clone(), other.clone());
+                    responses.insert(status, response);
                 }
             }
         }

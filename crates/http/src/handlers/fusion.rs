@@ -47,8 +47,7 @@ pub(super) fn handle(
             json_answer(&RoleBody::from(&role)).map(|answer| Answer { status: 201, ..answer })
         }
         Operation::RetrieveRoles => {
-            let name = input.query.iter().find(|(name, _)| name == "name").map(|(_, value)| value.as_str());
-            let roles = ops::role::retrieve_all(state, name.filter(|name| !name.is_empty()))?;
+            let roles = ops::role::retrieve_all(state, fusion::role_filter(&input.query)?)?;
             json_answer(&roles.iter().map(RoleBody::from).collect::<Vec<_>>())
         }
         Operation::RetrieveRole => {

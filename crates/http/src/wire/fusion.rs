@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use claviger_domain::{
     FusionId, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLES, Name, NameError, RequestMethod, RequestMethodSet,
-    Role, RoleName, RolePermission, SecretText,
+    Revision, Role, RoleName, RolePermission, SecretText, Violations,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::errors::FusionCode;
+use super::query::Parameters;
 use crate::error::FusionError;
 use crate::ops::fusion_api_key::{CreateFusionApiKey, FusionApiKey};
 use crate::ops::role::RoleFields;
@@ -72,7 +73,8 @@ struct PermissionBody<'a> {
 
 impl<'a> From<&'a Role> for RoleBody<'a> {
     fn from(role: &'a Role) -> Self {
-        let changed = role.last_update_instant != role.insert_instant;
+        // The clock may not have moved between the two.
+        let changed = role.revision != Revision::FIRST;
         Self {
             id: role.id.to_string(),
             name: role.name.as_str(),
@@ -193,6 +195,16 @@ pub(crate) fn role(mut document: Map<String, Value>) -> Result<RoleFields, Fusio
         ));
     }
     Ok(RoleFields { name, desc, permissions, ui_permissions })
+}
+
+/// Reads the query string of `GET /api/roles`: a part of the names that are wanted.
+///
+/// # Errors
+/// The parameter stands twice.
+pub(crate) fn role_filter(query: &[(String, String)]) -> Result<Option<&str>, Violations> {
+    let mut violations = Violations::none();
+    let name = Parameters::new(query).text("name", &mut violations);
+    violations.into_result(name)
 }
 
 fn is_unfit(text: &str) -> bool {

@@ -269,8 +269,11 @@ pub(crate) fn admit(
     let caller = pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id, address })?;
     if tenant == TenantHeader::Malformed {
         // A global endpoint takes no tenant header at all; elsewhere the caller may know what is wrong with it.
-        let global =
-            matches!(target, Target::Endpoint(endpoint) if endpoint.scope() == EndpointScope::Global);
+        let global = match target {
+            Target::Endpoint(endpoint) => endpoint.scope() == EndpointScope::Global,
+            Target::Roles => !matches!(method, RequestMethod::Get | RequestMethod::Head),
+            _ => false,
+        };
         return Err(if global {
             ApiError::Refused(Refusal::Denied(caller.entry.id, Reason::TenantHeaderAtGlobalEndpoint))
         } else {

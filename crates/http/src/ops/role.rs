@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use claviger_authz::CompiledPermissions;
-use claviger_domain::{Revision, Role, RoleId, RoleName, RolePermission};
+use claviger_domain::{ApiKey, Permissions, Revision, Role, RoleId, RoleName, RolePermission, TenantScope};
 use claviger_storage::{Entity, ReadTransaction, StorageError, TxError};
 
 use super::fusion_api_key::ADMIN;
+use super::power::Power;
 use super::{id_bytes, write};
 use crate::error::{ApiError, FusionError};
 use crate::gate::{Caller, Refusal};
@@ -63,7 +64,7 @@ pub(crate) fn update(
     id: RoleId,
     fields: RoleFields,
 ) -> Result<Role, ApiError> {
-    let now = state.now();
+    let (now, admin_keys) = (state.now(), state.fusion_admin_keys);
     let owner = Arc::clone(caller);
     write(state, caller, now, move |tx| {
         let stored = changeable(tx, &owner, id)?;
@@ -78,8 +79,32 @@ pub(crate) fn update(
             ..stored
         };
         require_free(tx, &role)?;
-        tx.update_role(&role).map_err(in_use)
+        let others = if admin_keys { Vec::new() } else { keys_that_manage_nothing(tx, &role.name)? };
+        let role = tx.update_role(&role).map_err(in_use)?;
+        for api_key in others {
+            if Power::of(tx, &api_key)?.key_manager {
+                let message = "A key that has this role would get to do everything.";
+                return Err(TxError::Abort(FusionError::new(FusionCode::AdminKeyNotAllowed, message).into()));
+            }
+        }
+        Ok(role)
     })
+}
+
+/// The keys with this role that do not manage others: where no key may be made that does, none may become one through its
+/// roles either.
+fn keys_that_manage_nothing(
+    tx: &mut ReadTransaction<'_>,
+    role: &RoleName,
+) -> Result<Vec<ApiKey>, StorageError> {
+    let mut keys = Vec::new();
+    for api_key in tx.list_api_keys(TenantScope::All)? {
+        let has_role = matches!(&api_key.permissions, Permissions::Roles(names) if names.contains(role));
+        if has_role && !Power::of(tx, &api_key)?.key_manager {
+            keys.push(api_key);
+        }
+    }
+    Ok(keys)
 }
 
 /// Deletes a role that no key has.

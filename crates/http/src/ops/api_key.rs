@@ -122,7 +122,7 @@ fn create_new(
         id,
         revision: Revision::FIRST,
         name: fields.name,
-        attributes: stored_attributes(fields.attributes),
+        attributes: fields.attributes,
         permissions: fields.permissions,
         key_manager: false,
         // Who is confined to a tenant makes keys of that tenant without having to say so.
@@ -199,12 +199,15 @@ fn insert(
     source: Option<(ApiKeyId, Revision)>,
 ) -> Result<ShownApiKey, ApiError> {
     let scope = caller.scope();
+    let owner = Arc::clone(caller);
     let stored = StoredApiKey { api_key, digest: value.digest, sealed_value: value.sealed };
     let shown = write(state, caller, state.now(), move |tx| {
         if let Some((id, revision)) = source {
             let unchanged =
                 tx.find_api_key(id, scope)?.is_some_and(|found| found.api_key.revision == revision);
-            if !unchanged {
+            // Its roles can have been widened meanwhile, which changes no key.
+            let power = Power::of(tx, &stored.api_key)?;
+            if !unchanged || power.key_manager || !power.is_covered_by(&owner) {
                 return Err(TxError::Abort((&codes::SOURCE_KEY_ID_INVALID).into()));
             }
         }
@@ -283,10 +286,12 @@ fn shown(state: &AppState, api_key: ApiKey, sealed: Option<&Sealed>) -> Result<S
     Ok((api_key, value))
 }
 
-/// Names of attributes that show what only Fusion's dialect has. They are never stored.
-const FUSION_ID: &str = "fusion.id";
-const FUSION_ROLES: &str = "fusion.roles";
-const DESCRIPTION: &str = "description";
+/// Names of attributes that show what only Fusion's dialect has. They are read-only, and never stored.
+pub(crate) const FUSION_ID: &str = "fusion.id";
+/// As [`FUSION_ID`].
+pub(crate) const FUSION_ROLES: &str = "fusion.roles";
+/// The attribute for people. A key that was made in Fusion's dialect shows its name in it until one is given.
+pub(crate) const DESCRIPTION: &str = "description";
 
 /// A key as FusionAuth's clients see it: roles as the endpoints that they open. A key whose roles open none must not
 /// look like one without restriction, and so shows a list that grants nothing.
@@ -378,7 +383,7 @@ fn apply(
     let changed = ApiKey {
         name_repeats: stored.name_repeats && !renamed,
         name: fields.name,
-        attributes: stored_attributes(fields.attributes),
+        attributes: given_attributes(&stored, seen, fields.attributes),
         permissions: if by_role { stored.permissions } else { fields.permissions },
         ip_access_control_list_id: fields.ip_access_control_list_id,
         disabled: fields.disabled.unwrap_or(stored.disabled),
@@ -399,9 +404,18 @@ fn apply(
     violations.into_result(changed).map_err(|violations| TxError::Abort(violations.into()))
 }
 
-/// What is stored of the attributes that a caller sends: those that only show something else are left out.
-fn stored_attributes(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    attributes.retain(|name, _| name != FUSION_ID && name != FUSION_ROLES);
+/// The attributes to store. A description that was only shown, and is sent back, was not given: it must not outlive the
+/// name that it shows.
+fn given_attributes(
+    stored: &ApiKey,
+    seen: &ApiKey,
+    mut attributes: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    if !stored.attributes.contains_key(DESCRIPTION)
+        && attributes.get(DESCRIPTION) == seen.attributes.get(DESCRIPTION)
+    {
+        attributes.remove(DESCRIPTION);
+    }
     attributes
 }
 

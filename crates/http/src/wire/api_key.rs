@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::json::{Members, merge};
 use super::{NameCodes, name};
-use crate::ops::api_key::{ApiKeyFields, CopyApiKey, CreateApiKey, NewApiKey};
+use crate::ops::api_key::{
+    ApiKeyFields, CopyApiKey, CreateApiKey, DESCRIPTION, FUSION_ID, FUSION_ROLES, NewApiKey,
+};
 
 const NAME_CODES: NameCodes = NameCodes {
     blank: &codes::API_KEY_NAME_BLANK,
@@ -266,11 +268,15 @@ fn attributes(members: &mut Members, violations: &mut Violations) -> BTreeMap<St
     let mut attributes = BTreeMap::new();
     let Some(mut meta_data) = members.object("metaData", violations) else { return attributes };
     if let Some(mut entries) = meta_data.object("attributes", violations) {
-        if entries.len() > MAXIMUM_ATTRIBUTES {
+        // They show what only Fusion's dialect has, are never stored, and can be longer than what is.
+        entries.ignore(&[FUSION_ID, FUSION_ROLES]);
+        let names = entries.names();
+        // A description may be shown that nobody gave, beside as many as can be given.
+        if names.iter().filter(|name| *name != DESCRIPTION).count() > MAXIMUM_ATTRIBUTES {
             violations.add(&codes::API_KEY_ATTRIBUTES_INVALID);
             return attributes;
         }
-        for name in entries.names() {
+        for name in names {
             if let Some(value) = entries.text(&name, violations) {
                 attributes.insert(name, value);
             }

@@ -99,6 +99,6 @@ mod tests {
         let mut names: Vec<&str> = steps(OpenSsl::System).iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 10);
     }
 }

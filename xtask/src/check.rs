@@ -11,6 +11,9 @@ type Step = (&'static str, Box<dyn Fn() -> Result<()>>);
 pub(crate) fn run() -> bool {
     let mut summary = Vec::new();
     for (name, step) in steps(OpenSsl::detect()) {
+        if name == "semver" && semver::is_left_out() {
+            continue;
+        }
         println!("\n== {name}");
         let start = Instant::now();
         let outcome = step();
@@ -22,6 +25,9 @@ pub(crate) fn run() -> bool {
     println!("\n== summary");
     for (name, good, time) in &summary {
         println!("{} {name} ({:.1} s)", if *good { "ok    " } else { "FAILED" }, time.as_secs_f64());
+    }
+    if semver::is_left_out() {
+        println!("SKIPPED semver: CLAVIGER_SEMVER=0 says that the tool or the history cannot be had here");
     }
     summary.iter().all(|(_, good, _)| *good)
 }

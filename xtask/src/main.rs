@@ -46,6 +46,7 @@ Usage: cargo xtask <command>
 Environment:
   CLAVIGER_TEST_POSTGRES_URL   a PostgreSQL for the tests (else one is started from installed server binaries)
   CLAVIGER_REQUIRE_POSTGRES=1  fail instead of skipping the tests on PostgreSQL
+  CLAVIGER_SEMVER=0            check leaves semver out, and says so
   CLAVIGER_VENDORED=1          compile OpenSSL in even where the system has its headers
 
 Exit codes: 0 done, 1 failed (or cargo's own code; of fuzz: a finding), 2 usage.

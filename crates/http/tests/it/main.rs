@@ -17,6 +17,7 @@ mod authorization;
 mod carriers;
 mod client_address;
 mod concurrency;
+mod fusion;
 mod input;
 mod interruption;
 mod ip_acl;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claviger_domain::{Method, Permissions};
-use claviger_http::ROUTES;
+use claviger_http::{Dialect, ROUTES};
 use serde_json::json;
 
-use super::table::{Class, Row, TABLE, expected};
+use super::table::{Class, Row, TABLE, expected, in_the_other_dialect, success};
 use crate::support::fixture::{TestKey, names};
 use crate::support::server::{BOOTSTRAP, START};
 use crate::support::{Client, Reply, Server, uuid};
@@ -52,16 +52,29 @@ pub(super) enum Case {
     Basic,
     /// A sufficient key behind `Bearer`.
     Bearer,
+    /// The header of the route's dialect twice.
     TwoAuthorizations,
-    /// `x-api-key` beside a sufficient key in `Authorization`.
-    ApiKeyHeaderBeside,
-    /// A sufficient key in `x-api-key` alone.
-    ApiKeyHeaderAlone,
+    /// The header of the other dialect beside that of the route's.
+    OtherHeaderBeside,
+    /// A sufficient key in the header of the other dialect alone.
+    OtherHeaderAlone,
+    /// A role that allows nothing.
+    RoleOfNothing,
+    /// A role with every method but the one, on the path of the route.
+    RoleOfOtherMethods,
+    /// A role with exactly the method on the path of the route.
+    RoleOfThis,
+    /// The same for a key of a tenant.
+    TenantRoleOfThis,
+    /// The role `admin`.
+    AdminRole,
+    /// The same for a key of a tenant.
+    TenantAdminRole,
     Sufficient,
 }
 
 /// Those that may succeed come last: until then nothing may have happened to the target.
-const CASES: [Case; 23] = [
+const CASES: [Case; 29] = [
     Case::NoKey,
     Case::WrongKey,
     Case::Mistyped,
@@ -76,14 +89,20 @@ const CASES: [Case; 23] = [
     Case::Basic,
     Case::Bearer,
     Case::TwoAuthorizations,
-    Case::ApiKeyHeaderBeside,
+    Case::OtherHeaderBeside,
+    Case::RoleOfNothing,
+    Case::RoleOfOtherMethods,
     Case::NotManager,
     Case::GrantedPath,
     Case::TenantNotManager,
     Case::Tenant,
     Case::SameTenant,
     Case::TenantHeader,
-    Case::ApiKeyHeaderAlone,
+    Case::OtherHeaderAlone,
+    Case::RoleOfThis,
+    Case::TenantRoleOfThis,
+    Case::AdminRole,
+    Case::TenantAdminRole,
     Case::Sufficient,
 ];
 
@@ -100,6 +119,10 @@ pub(super) enum Expected {
     Malformed,
     /// 400: the tenant header names no tenant.
     NoSuchTenant,
+    /// 404 without a body.
+    NoSuchPath,
+    /// What the table says about the request in the other dialect.
+    OtherDialect,
 }
 
 /// Callers that every row uses.
@@ -115,13 +138,14 @@ struct Callers {
 }
 
 fn every_route_with_every_caller(server: &Server) {
-    let mut rows: BTreeMap<(&str, &str), &Row> = TABLE.iter().map(|row| ((row.0, row.1), row)).collect();
+    let mut rows: BTreeMap<(&str, &str, bool), &Row> =
+        TABLE.iter().map(|row| ((row.0, row.1, row.2.is_fusions()), row)).collect();
     assert_eq!(rows.len(), TABLE.len(), "a route stands twice in the table");
     let callers = callers(server);
     let mut denials = Vec::new();
     for route in ROUTES {
         let row = rows
-            .remove(&(route.method.as_str(), route.template))
+            .remove(&(route.method.as_str(), route.template, route.dialect == Some(Dialect::Fusion)))
             .unwrap_or_else(|| panic!("no row for {} {}", route.method, route.template));
         check_route(server, &callers, row, &mut denials);
     }
@@ -138,11 +162,16 @@ fn check_route(server: &Server, callers: &Callers, row: &Row, denials: &mut Vec<
     for case in CASES {
         let expected = expected(class, case);
         let what = format!("{method} {template}, {case:?}");
-        let reply = if matches!(expected, Expected::Done | Expected::Short) {
+        let reply = if matches!(expected, Expected::Done | Expected::Short | Expected::OtherDialect) {
             let tenant = match case {
-                Case::Tenant | Case::TenantNotManager | Case::SameTenant | Case::TenantHeader => {
+                Case::Tenant
+                | Case::TenantNotManager
+                | Case::SameTenant
+                | Case::TenantHeader
+                | Case::TenantRoleOfThis
+                | Case::TenantAdminRole => {
                     // Key managers of a tenant cannot be made here, but their tenant is not deleted either.
-                    Some(if class == Class::Managers { callers.tenant.clone() } else { server.tenant() })
+                    Some(if class.takes_managers() { callers.tenant.clone() } else { server.tenant() })
                 }
                 _ => None,
             };
@@ -153,7 +182,7 @@ fn check_route(server: &Server, callers: &Callers, row: &Row, denials: &mut Vec<
             let client = client(server, callers, row, case, Some(&callers.tenant));
             client.send(method, &untouched.path, untouched.body.as_ref())
         };
-        check_reply(&what, class, expected, &reply);
+        check_reply(&what, row, expected, &reply);
         if expected == Expected::Denied {
             denials.push((what, comparable(&reply)));
         }
@@ -162,18 +191,25 @@ fn check_route(server: &Server, callers: &Callers, row: &Row, denials: &mut Vec<
         return;
     }
     // Nothing happened in all the requests that were refused: the same one still succeeds.
-    let reply = server.as_key_manager().send(method, &untouched.path, untouched.body.as_ref());
-    assert_eq!(reply.status, 200, "{method} {template}: {}", reply.text());
+    let client = header(class).with(server, BOOTSTRAP);
+    let reply = client.send(method, &untouched.path, untouched.body.as_ref());
+    assert_eq!(reply.status, success(method, template), "{method} {template}: {}", reply.text());
 }
 
-fn check_reply(what: &str, class: Class, expected: Expected, reply: &Reply) {
-    let errors = |status: u16, code: &str| {
+fn check_reply(what: &str, row: &Row, expected: Expected, reply: &Reply) {
+    let (method, template, class, _) = *row;
+    let errors = |status: u16, code: &str, fusion_code: &str| {
         assert_eq!(reply.status, status, "{what}: {}", reply.text());
-        assert_eq!(reply.errors(), [code], "{what}");
+        if class.errs_as_fusion() && expected != Expected::Ambiguous {
+            assert_eq!(names(&reply.json()), ["code", "message"], "{what}");
+            assert_eq!(reply.json()["code"], fusion_code, "{what}");
+        } else {
+            assert_eq!(reply.errors(), [code], "{what}");
+        }
     };
     match expected {
         Expected::Done => {
-            assert_eq!(reply.status, 200, "{what}: {}", reply.text());
+            assert_eq!(reply.status, success(method, template), "{what}: {}", reply.text());
             if class == Class::Status {
                 assert!(names(&reply.json()).len() > 1, "{what}: the short form");
             }
@@ -183,9 +219,14 @@ fn check_reply(what: &str, class: Class, expected: Expected, reply: &Reply) {
             assert_eq!((reply.status, reply.text()), (401, ""), "{what}");
             assert_eq!(reply.header("content-type"), None, "{what}");
         }
-        Expected::Ambiguous => errors(400, "[ambiguousCredentials]"),
-        Expected::Malformed => errors(400, "tenantId [couldNotConvert]tenantId"),
-        Expected::NoSuchTenant => errors(400, "[InvalidTenantId]"),
+        Expected::Ambiguous => errors(400, "[ambiguousCredentials]", ""),
+        Expected::Malformed => errors(400, "tenantId [couldNotConvert]tenantId", "invalid-tenant"),
+        Expected::NoSuchTenant => errors(400, "[InvalidTenantId]", "invalid-tenant"),
+        Expected::NoSuchPath => assert_eq!((reply.status, reply.text()), (404, ""), "{what}"),
+        Expected::OtherDialect => {
+            let status = in_the_other_dialect(class, method, template);
+            assert_eq!(reply.status, status, "{what}: {}", reply.text());
+        }
     }
 }
 
@@ -225,10 +266,25 @@ fn callers(server: &Server) -> Callers {
     }
 }
 
+/// One of the headers that carry a key.
+#[derive(Clone, Copy)]
+struct Header(&'static str);
+
+impl Header {
+    fn with(self, server: &Server, value: &str) -> Client {
+        server.anonymous().with_header(self.0, value)
+    }
+}
+
+/// The header of the dialect that a route speaks; FusionAuth's where it speaks both.
+fn header(class: Class) -> Header {
+    Header(if class.is_fusions() { "x-api-key" } else { "Authorization" })
+}
+
 /// The caller of a case; `tenant` is the tenant of cases that have one.
 fn client(server: &Server, callers: &Callers, row: &Row, case: Case, tenant: Option<&str>) -> Client {
-    let (method, _, class, _) = *row;
-    let managers = class == Class::Managers;
+    let (method, template, class, _) = *row;
+    let managers = class.takes_managers();
     let choose = |manager: &str, other: &str| if managers { manager.to_owned() } else { other.to_owned() };
     let sufficient = choose(BOOTSTRAP, &callers.unrestricted);
     let endpoint = match class {
@@ -236,10 +292,16 @@ fn client(server: &Server, callers: &Callers, row: &Row, case: Case, tenant: Opt
         | Class::TenantMaker(endpoint)
         | Class::Global(endpoint)
         | Class::Operator(endpoint) => endpoint,
-        Class::Managers => "/api/api-key",
+        Class::Managers | Class::FusionManagers | Class::FusionOnly => "/api/api-key",
+        Class::Roles | Class::RoleChanges => "/api/roles",
         Class::Status | Class::Public | Class::Token => "/api/status",
     };
-    let with = |value: &str| server.with_key(value);
+    let other = if class.is_fusions() { "Authorization" } else { "x-api-key" };
+    let with = |value: &str| header(class).with(server, value);
+    let with_role = |methods: &[&str], tenant: Option<&str>| {
+        let role = server.role(&[&format!("{}:{}", methods.join(","), pattern(template))]);
+        with(&server.fusion_key(&[&role.name], tenant).value)
+    };
     let tenant = tenant.unwrap_or(&callers.tenant);
     let of_tenant = || {
         if managers {
@@ -271,11 +333,29 @@ fn client(server: &Server, callers: &Callers, row: &Row, case: Case, tenant: Opt
         Case::UnknownTenant => with(&sufficient).in_tenant(&uuid()),
         Case::Basic => with(&format!("Basic {}", STANDARD.encode(format!("apikey:{sufficient}")))),
         Case::Bearer => with(&format!("Bearer {sufficient}")),
-        Case::TwoAuthorizations => with(&sufficient).with_header("Authorization", &sufficient),
-        Case::ApiKeyHeaderBeside => with(&sufficient).with_header("x-api-key", &sufficient),
-        Case::ApiKeyHeaderAlone => server.anonymous().with_header("x-api-key", &sufficient),
+        Case::TwoAuthorizations => with(&sufficient).with_header(header(class).0, &sufficient),
+        Case::OtherHeaderBeside => with(&sufficient).with_header(other, &sufficient),
+        Case::OtherHeaderAlone => server.anonymous().with_header(other, &sufficient),
+        Case::RoleOfNothing => with(&server.fusion_key(&[&server.role(&[]).name], None).value),
+        Case::RoleOfOtherMethods => {
+            let all = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+            let others: Vec<_> = all.into_iter().filter(|other| *other != method).collect();
+            with_role(&others, None)
+        }
+        Case::RoleOfThis => with_role(&[method], None),
+        Case::TenantRoleOfThis => with_role(&[method], Some(tenant)),
+        Case::AdminRole => with(&server.fusion_key(&["admin"], None).value),
+        Case::TenantAdminRole => with(&server.fusion_key(&["admin"], Some(tenant)).value),
         Case::Sufficient => with(&sufficient),
     }
+}
+
+/// The pattern of a role that matches the paths of a route, and no others of the same length.
+fn pattern(template: &str) -> String {
+    let segments = template.strip_prefix("/api").unwrap_or(template).split('/');
+    let segments: Vec<_> =
+        segments.map(|segment| if segment.starts_with('{') { "*" } else { segment }).collect();
+    segments.join("/")
 }
 
 fn granted(server: &Server, endpoint: &str, methods: &[Method]) -> TestKey {

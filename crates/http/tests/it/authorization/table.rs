@@ -16,14 +16,44 @@ pub(crate) enum Class {
     Token,
     /// As `Global`, and the key may be the password of Basic.
     Operator(&'static str),
-    /// For key managers.
+    /// For key managers, in FusionAuth's dialect.
     Managers,
+    /// For key managers, in Fusion's dialect.
+    FusionManagers,
+    /// As `FusionManagers`, on a path that the other dialect does not have.
+    FusionOnly,
+    /// For key managers, and for keys whose roles allow it; not for endpoint permissions.
+    Roles,
+    /// As `Roles`, but only outside of any tenant.
+    RoleChanges,
     /// For keys that are granted this endpoint, of a tenant or not.
     Tenant(&'static str),
     /// As `Tenant`, but only outside of any tenant: who is confined to one makes no others.
     TenantMaker(&'static str),
     /// For global keys that are granted this endpoint, in requests without a tenant.
     Global(&'static str),
+}
+
+impl Class {
+    /// Whether the route speaks Fusion's dialect alone.
+    pub(crate) const fn is_fusions(self) -> bool {
+        matches!(self, Self::FusionManagers | Self::FusionOnly)
+    }
+
+    /// Whether errors come in the shape of Fusion's dialect.
+    pub(crate) const fn errs_as_fusion(self) -> bool {
+        self.is_fusions() || matches!(self, Self::Roles | Self::RoleChanges)
+    }
+
+    /// Whether endpoint-based keys must be key managers.
+    pub(super) const fn takes_managers(self) -> bool {
+        matches!(self, Self::Managers) || self.errs_as_fusion()
+    }
+}
+
+/// The status of a request that succeeds.
+pub(crate) fn success(method: &str, template: &str) -> u16 {
+    if (method, template) == ("POST", "/api/roles") { 201 } else { 200 }
 }
 
 /// A request that succeeds if its caller may make it.
@@ -66,6 +96,20 @@ pub(crate) const TABLE: &[Row] = &[
         path: "/api/ip-acl/search".to_owned(),
         body: Some(json!({"search": {}})),
     }),
+    ("GET", "/api/api-key", Class::FusionOnly, |_, _| bare("/api/api-key".to_owned())),
+    ("POST", "/api/api-key", Class::FusionManagers, |_, _| Sample {
+        path: "/api/api-key".to_owned(),
+        body: Some(json!({"name": unique("api key")})),
+    }),
+    ("GET", "/api/api-key/{apiKeyId}", Class::FusionManagers, |server, tenant| bare(target(server, tenant))),
+    ("DELETE", "/api/api-key/{apiKeyId}", Class::FusionManagers, |server, tenant| {
+        bare(target(server, tenant))
+    }),
+    ("GET", "/api/roles", Class::Roles, |_, _| bare("/api/roles".to_owned())),
+    ("POST", "/api/roles", Class::RoleChanges, |_, _| role("/api/roles".to_owned())),
+    ("GET", "/api/roles/{roleId}", Class::Roles, |server, _| bare(server.role(&[]).path())),
+    ("PUT", "/api/roles/{roleId}", Class::RoleChanges, |server, _| role(server.role(&[]).path())),
+    ("DELETE", "/api/roles/{roleId}", Class::RoleChanges, |server, _| bare(server.role(&[]).path())),
     ("GET", "/api/key", Class::Global("/api/key"), |_, _| bare("/api/key".to_owned())),
     ("GET", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| bare(signing_key(server))),
     ("PUT", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| key(signing_key(server))),
@@ -136,6 +180,10 @@ fn stored_list(server: &Server) -> String {
     )
 }
 
+fn role(path: String) -> Sample {
+    Sample { path, body: Some(json!({"name": unique("role"), "permissions": []})) }
+}
+
 fn key(path: String) -> Sample {
     Sample { path, body: Some(json!({"key": {"name": unique("key"), "algorithm": "HS256"}})) }
 }
@@ -168,39 +216,74 @@ fn tenant(server: &Server, own: Option<&str>) -> String {
 pub(super) const fn expected(class: Class, case: Case) -> Expected {
     use Case as C;
     use Class as L;
-    use Expected::{Ambiguous, Denied, Done, Malformed, NoSuchTenant, Short};
+    use Expected::{Ambiguous, Denied, Done, Malformed, NoSuchPath, NoSuchTenant, OtherDialect, Short};
     match (class, case) {
         (L::Public, _) => Done,
 
         (L::Token, C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Token, _) => Denied,
 
-        (_, C::TwoAuthorizations | C::ApiKeyHeaderBeside) => Ambiguous,
+        (_, C::TwoAuthorizations | C::OtherHeaderBeside) => Ambiguous,
         (L::Operator(_), C::Basic) => Done,
         (_, C::WrongKey | C::Mistyped | C::Expired | C::Basic | C::Bearer | C::KeyOfDeletedTenant) => Denied,
 
         (L::Status, C::NoKey) => Short,
+        // Without a key the request counts as one of the other dialect.
+        (L::FusionOnly, C::NoKey) => NoSuchPath,
         (_, C::NoKey) => Denied,
 
         (_, C::OtherEndpoint | C::OtherMethod | C::OtherTenant) => Denied,
+        (_, C::RoleOfNothing | C::RoleOfOtherMethods) => Denied,
+        (_, C::AdminRole) => Done,
 
-        (L::Managers, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
-        (L::Managers, C::Tenant | C::TenantHeader | C::SameTenant | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
-        (L::Managers, C::MalformedTenant | C::TwoTenants) => Malformed,
-        (L::Managers, C::UnknownTenant) => NoSuchTenant,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::RoleOfThis | C::TenantRoleOfThis) => Denied,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::OtherHeaderAlone) => OtherDialect,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::Tenant | C::TenantHeader | C::SameTenant) => Done,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::TenantAdminRole | C::Sufficient) => Done,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::Managers | L::FusionManagers | L::FusionOnly, C::UnknownTenant) => NoSuchTenant,
+
+        (L::Roles | L::RoleChanges, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
+        (L::Roles | L::RoleChanges, C::RoleOfThis | C::OtherHeaderAlone | C::Sufficient) => Done,
+        (L::Roles, C::Tenant | C::TenantHeader | C::SameTenant | C::TenantRoleOfThis | C::TenantAdminRole) => Done,
+        (L::Roles, C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::Roles, C::UnknownTenant) => NoSuchTenant,
+        (L::RoleChanges, C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::RoleChanges, C::TenantRoleOfThis | C::TenantAdminRole) => Denied,
+        (L::RoleChanges, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
 
         (L::Tenant(_), C::NotManager | C::GrantedPath | C::TenantNotManager | C::Tenant) => Done,
-        (L::Tenant(_), C::TenantHeader | C::SameTenant | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
+        (L::Tenant(_), C::TenantHeader | C::SameTenant | C::OtherHeaderAlone | C::Sufficient) => Done,
+        (L::Tenant(_), C::RoleOfThis | C::TenantRoleOfThis | C::TenantAdminRole) => Done,
         (L::Tenant(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Tenant(_), C::UnknownTenant) => NoSuchTenant,
 
-        (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
+        (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::OtherHeaderAlone | C::Sufficient) => Done,
+        (L::TenantMaker(_), C::RoleOfThis) => Done,
         (L::TenantMaker(_), C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::TenantMaker(_), C::TenantRoleOfThis | C::TenantAdminRole) => Denied,
         (L::TenantMaker(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::TenantMaker(_), C::UnknownTenant) => NoSuchTenant,
 
-        (L::Global(_) | L::Operator(_) | L::Status, C::NotManager | C::GrantedPath | C::ApiKeyHeaderAlone | C::Sufficient) => Done,
+        (L::Global(_) | L::Operator(_) | L::Status, C::NotManager | C::GrantedPath | C::OtherHeaderAlone | C::Sufficient) => Done,
+        (L::Global(_) | L::Operator(_) | L::Status, C::RoleOfThis) => Done,
         (L::Global(_) | L::Operator(_) | L::Status, C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Denied,
+        (L::Global(_) | L::Operator(_) | L::Status, C::TenantRoleOfThis | C::TenantAdminRole) => Denied,
         (L::Global(_) | L::Operator(_) | L::Status, C::MalformedTenant | C::TwoTenants | C::UnknownTenant) => Denied,
+    }
+}
+
+/// What the request of a route with a dialect is answered when the key comes in the header of the other one.
+pub(super) fn in_the_other_dialect(class: Class, method: &str, template: &str) -> u16 {
+    match (class.is_fusions(), method, template) {
+        // To Fusion's clients.
+        (false, "POST", "/api/api-key") => 400,
+        (false, "POST" | "PUT" | "PATCH", "/api/api-key/{apiKeyId}") => 405,
+        // To FusionAuth's.
+        (true, "GET", "/api/api-key") => 404,
+        (true, "POST", "/api/api-key") => 400,
+        (_, "GET" | "DELETE", "/api/api-key/{apiKeyId}") => 200,
+        other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::server::Server;
+use super::client::Client;
+use super::server::{BOOTSTRAP, Server};
 
 /// A text that no other test uses.
 pub(crate) fn unique(text: &str) -> String {
@@ -37,6 +38,41 @@ impl TestKey {
     }
 }
 
+/// An API key that was made in Fusion's dialect.
+pub(crate) struct FusionKey {
+    /// The id of that dialect.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl FusionKey {
+    /// The path of the key, in either dialect.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/api-key/{}", self.id)
+    }
+
+    /// Reads the answer that made the key.
+    #[track_caller]
+    pub(crate) fn of(document: &Value) -> Self {
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        Self { id: text("id"), name: text("name"), value: text("key") }
+    }
+}
+
+/// A role.
+pub(crate) struct TestRole {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+impl TestRole {
+    /// The path of the role.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/roles/{}", self.id)
+    }
+}
+
 impl Server {
     /// Makes an API key with these members.
     #[track_caller]
@@ -54,6 +90,37 @@ impl Server {
     #[track_caller]
     pub(crate) fn restricted(&self, endpoints: Value) -> TestKey {
         self.api_key(json!({"permissions": {"endpoints": endpoints}}))
+    }
+
+    /// A client that sends this key as clients of Fusion do.
+    pub(crate) fn with_fusion_key(&self, value: &str) -> Client {
+        self.anonymous().with_header("x-api-key", value)
+    }
+
+    /// The unrestricted, global key manager, speaking Fusion's dialect.
+    pub(crate) fn as_fusion_admin(&self) -> Client {
+        self.with_fusion_key(BOOTSTRAP)
+    }
+
+    /// Makes a role of these permissions under a new name.
+    #[track_caller]
+    pub(crate) fn role(&self, permissions: &[&str]) -> TestRole {
+        let body = json!({"name": unique("role"), "permissions": permissions});
+        let reply = self.as_fusion_admin().post("/api/roles", &body);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let document = reply.json();
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        TestRole { id: text("id"), name: text("name") }
+    }
+
+    /// Makes a key in Fusion's dialect with these roles, in this tenant or none.
+    #[track_caller]
+    pub(crate) fn fusion_key(&self, roles: &[&str], tenant: Option<&str>) -> FusionKey {
+        let admin = self.as_fusion_admin();
+        let client = tenant.map_or_else(|| admin.clone(), |tenant| admin.in_tenant(tenant));
+        FusionKey::of(
+            &client.post("/api/api-key", &json!({"name": unique("fusion key"), "roles": roles})).ok(),
+        )
     }
 
     /// Makes a tenant and returns its id.

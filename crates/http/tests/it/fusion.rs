@@ -6,10 +6,12 @@ mod dialect;
 mod example;
 mod ids;
 mod pitfalls;
-mod powerless;
 mod role_rights;
-mod roles;
 mod sequences;
+
+mod powerless;
+
+mod roles;
 
 use std::collections::BTreeSet;
 

@@ -8,10 +8,10 @@ use crate::support::server::BOOTSTRAP;
 use crate::support::{Client, Reply, Server, Settings, unique, uuid};
 
 on_each_database! {
-    shared: fusionauths_side_of_the_table, fusions_side_of_the_table, methods_of_each_dialect,
+    shared: fusions_side_of_the_table, methods_of_each_dialect,
         checks_come_in_their_order, media_types, head_is_a_get_without_a_body, one_override_is_read,
         roles_answer_alike_in_both;
-    own: the_query_speaks_fusions_dialect, too_large_a_body;
+    own: fusionauths_side_of_the_table, the_query_speaks_fusions_dialect, too_large_a_body;
 }
 
 fn flat() -> Value {
@@ -44,7 +44,8 @@ fn allows(reply: &Reply, expected: &[&str]) {
 }
 
 /// Bodies that are no JSON object.
-const BROKEN: [&[u8]; 7] = [b"{", b"[]", b"[{\"name\":\"x\"}]", b"\"x\"", b"null", b"name=x", b"{\"name\":\"a\",\"name\":\"b\"}"];
+const BROKEN: [&[u8]; 7] =
+    [b"{", b"[]", b"[{\"name\":\"x\"}]", b"\"x\"", b"null", b"name=x", b"{\"name\":\"a\",\"name\":\"b\"}"];
 
 fn fusionauths_side_of_the_table(server: &Server) {
     let manager = server.as_key_manager();
@@ -56,7 +57,8 @@ fn fusionauths_side_of_the_table(server: &Server) {
     manager.post(&word, &envelope()).refused(&["apiKeyId [couldNotConvert]apiKeyId"]);
     // A flat body must not fall through to a key without restriction.
     let before = keys(server);
-    for (method, target) in [("POST", API_KEYS), ("POST", &path(&uuid())), ("PUT", &there), ("PUT", &fusion)] {
+    for (method, target) in [("POST", API_KEYS), ("POST", &path(&uuid())), ("PUT", &there), ("PUT", &fusion)]
+    {
         let typed = manager.with_header("Content-Type", "application/json");
         manager.send(method, target, Some(&json!({}))).refused(&["apiKey [missing]apiKey"]);
         let reply = manager.send(method, target, Some(&flat()));
@@ -99,7 +101,9 @@ fn fusions_side_of_the_table(server: &Server) {
     let [there, free, word] = paths(server);
     let made = admin.post(API_KEYS, &flat()).ok();
     assert_eq!(names(&made), ["name", "id", "key", "roles", "createdAt"]);
-    for other in [envelope(), json!({"apiKey": null, "name": "x"}), json!({"sourceKeyId": uuid(), "name": "x"})] {
+    for other in
+        [envelope(), json!({"apiKey": null, "name": "x"}), json!({"sourceKeyId": uuid(), "name": "x"})]
+    {
         let message = refused(&admin.post(API_KEYS, &other), 400, "wrong-dialect");
         assert!(message.contains("Authorization"), "{message}");
     }
@@ -172,7 +176,9 @@ fn methods_of_each_dialect(server: &Server) {
             fusionauth.send(method, API_KEYS, None).not_found();
             server.anonymous().send(method, API_KEYS, None).not_found();
         }
-        for (method, target) in [("GET", "/api/api-key/a/b"), ("GET", "/api/Api-Key"), ("POST", "/api/api-keys")] {
+        for (method, target) in
+            [("GET", "/api/api-key/a/b"), ("GET", "/api/Api-Key"), ("POST", "/api/api-keys")]
+        {
             fusion.send(method, target, None).not_found();
             fusionauth.send(method, target, None).not_found();
         }
@@ -186,12 +192,14 @@ fn checks_come_in_their_order(server: &Server) {
     let unknown_role = format!("/api/roles/{}", uuid());
     // Carriers before methods.
     let both = server.as_key_manager().with_header("x-api-key", BOOTSTRAP);
-    for (method, target) in [("PUT", API_KEYS), ("POST", &there), ("GET", API_KEYS), ("PATCH", &unknown_role)] {
+    for (method, target) in [("PUT", API_KEYS), ("POST", &there), ("GET", API_KEYS), ("PATCH", &unknown_role)]
+    {
         both.send(method, target, None).refused(&["[ambiguousCredentials]"]);
     }
     // Key and rights before tenants, bodies and objects.
     let role = server.role(&["GET,POST,PUT,DELETE,PATCH,HEAD:/api-key/**"]);
-    for value in ["no such key", &server.unrestricted().value, &server.fusion_key(&[&role.name], None).value] {
+    for value in ["no such key", &server.unrestricted().value, &server.fusion_key(&[&role.name], None).value]
+    {
         for client in [server.with_fusion_key(value), server.with_fusion_key(value).in_tenant("not-a-uuid")] {
             let typed = client.with_header("Content-Type", "application/json");
             typed.send_bytes("POST", API_KEYS, Some(b"{")).denied();
@@ -237,7 +245,14 @@ fn media_types(server: &Server) {
     ] {
         sent(&admin, taken).ok();
     }
-    for other in ["text/html", "application/xml", "multipart/form-data; boundary=x", "text/json", "json", "image/x+json"] {
+    for other in [
+        "text/html",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "text/json",
+        "json",
+        "image/x+json",
+    ] {
         refused(&sent(&admin, other), 400, "unsupported-content-type");
     }
     // A form is none here: what is called one must be JSON as well.

@@ -26,11 +26,11 @@ fn curl(server: &Server, header: &str, body: &str) -> Value {
 
 fn the_example_works_as_printed(server: &Server) {
     server.set_now(START + 1_999);
-    for (header, id) in [("x-api-key", "api-key-searchaccess-16744867518441"), ("apiKey", "second"), ("X-API-KEY", "third")]
+    for (header, id) in
+        [("x-api-key", "api-key-searchaccess-16744867518441"), ("apiKey", "second"), ("X-API-KEY", "third")]
     {
-        let body = format!(
-            r#"{{"name":"searchaccess","id":"{id}","roles":["rules","search-template","search"]}}"#
-        );
+        let body =
+            format!(r#"{{"name":"searchaccess","id":"{id}","roles":["rules","search-template","search"]}}"#);
         let made = curl(server, header, &body);
         let key = made["key"].as_str().unwrap();
         let expected = json!({"name": "searchaccess", "id": id, "key": key,
@@ -103,7 +103,7 @@ fn ids_are_made_of_name_and_time(server: &Server) {
     assert_eq!(make("core_ui"), "api-key-core-ui-18000000000001");
     server.set_now(START + 1);
     admin.post(API_KEYS, &json!({"name": "x", "id": "api-key-core-ui-18000000000013"})).ok();
-    assert_eq!(make("core_ui"), "api-key-core-ui-18000000000010".replace("010", "014"));
+    assert_eq!(make("core_ui"), "api-key-core-ui-18000000000014");
     let long = make(&"x".repeat(191));
     assert_eq!(long, format!("api-key-{}-18000000000010", "x".repeat(191)));
     admin.get(&path(&long)).ok();

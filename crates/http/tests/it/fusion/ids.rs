@@ -20,9 +20,10 @@ fn make(client: &Client, id: &str) -> Reply {
 fn ids_that_paths_can_carry(server: &Server) {
     let (admin, manager) = (server.as_fusion_admin(), server.as_key_manager());
     let longest = "é".repeat(255);
-    for id in
-        ["k", "Kiosk 1", "é", "a?b", "a#b", "...", "a,b", "{id}", "*", "a:b@c", "+", "\"", "generate", "api-key", &longest]
-    {
+    for id in [
+        "k", "Kiosk 1", "é", "a?b", "a#b", "...", "a,b", "{id}", "*", "a:b@c", "+", "\"", "generate",
+        "api-key", &longest,
+    ] {
         let made = make(&admin, id).ok();
         assert_eq!(made["id"], json!(id));
         assert_eq!(seen_in_f(server, id)["id"], json!(id));
@@ -35,8 +36,22 @@ fn ids_that_paths_can_carry(server: &Server) {
 
 fn ids_that_no_path_can_carry(server: &Server) {
     let admin = server.as_fusion_admin();
-    for id in ["", "a/b", "/", "a\\b", "a;b", "a%2fb", "%", ".", "..", "search", "a\n", "\u{7f}", "\u{85}", &"é".repeat(256)]
-    {
+    for id in [
+        "",
+        "a/b",
+        "/",
+        "a\\b",
+        "a;b",
+        "a%2fb",
+        "%",
+        ".",
+        "..",
+        "search",
+        "a\n",
+        "\u{7f}",
+        "\u{85}",
+        &"é".repeat(256),
+    ] {
         refused(&make(&admin, id), 400, "invalid-id");
     }
     assert_eq!(make(&admin, "a\0b").status, 400);
@@ -93,7 +108,10 @@ fn a_taken_id_is_taken_in_both_dialects(server: &Server) {
     let own = seen_in_a(server, &fusion.id)["id"].as_str().unwrap().to_owned();
     refused(&make(&admin, &own), 409, "already-exists");
     refused(&make(&admin, &fusion.id), 409, "already-exists");
-    server.as_key_manager().post(&path(&own), &json!({"apiKey": {}})).refused(&["apiKeyId [duplicate]apiKeyId"]);
+    server
+        .as_key_manager()
+        .post(&path(&own), &json!({"apiKey": {}}))
+        .refused(&["apiKeyId [duplicate]apiKeyId"]);
     assert_eq!(seen_in_f(server, &own)["id"], json!(fusion.id));
     // Nothing of the refused ones is left: the value that was there still works.
     server.with_key(&key.value).get("/api/tenant").ok();

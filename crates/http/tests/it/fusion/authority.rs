@@ -49,7 +49,7 @@ fn the_tenant_header_scopes_a_new_key(server: &Server) {
     assert_eq!(seen_in_a(server, &global.id).get("tenantId"), None);
     let key = FusionKey::of(&make(&admin.in_tenant(&own), &["search"]).ok());
     assert_eq!(seen_in_a(server, &key.id)["tenantId"], json!(own));
-    assert_eq!(listed(&admin.in_tenant(&own)), [key.id.clone()]);
+    assert_eq!(listed(&admin.in_tenant(&own)), std::slice::from_ref(&key.id));
     assert_eq!(listed(&admin.in_tenant(&other)), [""; 0]);
     for id in [&key.id, &global.id] {
         refused(&admin.in_tenant(&other).get(&path(id)), 404, "not-found");

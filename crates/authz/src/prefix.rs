@@ -6,7 +6,7 @@
 //! program could take both for the same or not, so the path is granted only what it would be granted either way: less than
 //! that would let a key whose list is shorter do more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use claviger_domain::{EndpointPath, MethodSet};
 
@@ -205,19 +205,21 @@ fn nearest(entries: &[(Box<str>, MethodSet)], path: &str) -> MethodSet {
     MethodSet::EMPTY
 }
 
-/// Whether a segment on the way to one entry is spelled otherwise on the way to another.
+/// Whether a segment on the way to one entry is spelled otherwise on the way to another. Each segment is looked at once: a
+/// list can have a thousand entries of hundreds of segments.
 fn spellings_clash<'a>(paths: impl Iterator<Item = &'a str>) -> bool {
-    let mut spellings: BTreeMap<Vec<Vec<u8>>, &str> = BTreeMap::new();
+    // By the place above and the segment folded: the segment as first spelled, and its own place.
+    let mut places: HashMap<(usize, Vec<u8>), (&str, usize)> = HashMap::new();
     for path in paths {
-        let mut way = Vec::new();
-        let mut end = 0;
+        let mut above = 0;
         for segment in path.split('/') {
-            way.push(folded(segment).collect());
-            end += segment.len() + usize::from(end > 0);
-            let spelled = path.get(..end).unwrap_or_default();
-            if *spellings.entry(way.clone()).or_insert(spelled) != spelled {
+            let next = places.len() + 1;
+            let (spelled, place) =
+                *places.entry((above, folded(segment).collect())).or_insert((segment, next));
+            if spelled != segment {
                 return true;
             }
+            above = place;
         }
     }
     false

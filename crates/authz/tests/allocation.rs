@@ -145,3 +145,21 @@ fn an_explanation_is_counted() {
     let counted = measure(|| drop(black_box(explain(&Access::new(&permissions), &request))));
     assert!(counted.count_total > 0);
 }
+
+/// The longest lists that one request can send: a thousand entries of 250 segments. Compiling them must not copy the way to
+/// each segment, or one such key keeps whoever writes waiting for seconds. Each segment is kept a few times at most.
+#[test]
+fn the_longest_list_is_compiled_in_few_steps() {
+    const ENTRIES: usize = 1024;
+    const SEGMENTS: usize = 250;
+    let mut list = EndpointPermissions::default();
+    for number in 0..ENTRIES {
+        let path = format!("{}/{number}", "/a".repeat(SEGMENTS - 1));
+        list.add(path.as_str().try_into().unwrap(), [Method::Get].into_iter().collect());
+    }
+    let list = Permissions::Only(list);
+    let counted = measure(|| drop(black_box(CompiledPermissions::from(&list))));
+    let segments = (ENTRIES * SEGMENTS) as u64;
+    assert!(counted.count_total < 4 * segments, "{counted:?}");
+    assert!(counted.bytes_total < 100 * segments, "{counted:?}");
+}

@@ -162,11 +162,6 @@ pub(crate) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// Whether a segment of a parsed path, percent-decoded, is this text.
-pub(crate) fn is_decoded(segment: &str, text: &str) -> bool {
-    segment == text && !segment.contains('%') || segment.contains('%') && decoded(segment).eq(text.bytes())
-}
-
 fn check_segment(segment: &[u8]) -> Result<(), PathError> {
     match segment {
         b"" => return Err(PathError::EmptySegment),

@@ -4,10 +4,12 @@
 //! had it) that paths start with. A match walks forward and returns to the last `**` only, so that it takes at most as many
 //! steps as the pattern has pieces times the path segments, whatever either looks like.
 
+use std::sync::Arc;
+
 use claviger_domain::{Fragment, OWN_USER_ID, RequestMethod, RequestMethodSet, RolePermission};
 
 use crate::Path;
-use crate::path::is_decoded;
+use crate::path::decoded;
 
 /// Paths with more segments match no pattern. With the bounds on roles it bounds what a decision can cost.
 pub(crate) const MAXIMUM_SEGMENTS: usize = 64;
@@ -24,8 +26,8 @@ struct Pattern {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Piece {
-    /// Exactly one of these, sorted; one for a literal.
-    OneOf(Box<[Box<str>]>),
+    /// Exactly one of these, sorted; one for a literal. Shared, since a variable can stand in a pattern many times.
+    OneOf(Arc<[Box<str>]>),
     One,
     Any,
 }
@@ -107,12 +109,17 @@ fn without_base<'a>(path: &Path<'a>) -> impl Iterator<Item = &'a str> + Clone + 
 impl Pattern {
     fn compile(permission: &RolePermission) -> Option<Self> {
         let mut pieces = Vec::with_capacity(permission.fragments().len());
+        let mut compiled: Vec<(&String, Arc<[Box<str>]>)> = Vec::new();
         for fragment in permission.fragments() {
             pieces.push(match fragment {
                 Fragment::Literal(text) => Piece::OneOf([text.as_str().into()].into()),
                 Fragment::One => Piece::One,
                 Fragment::Any => Piece::Any,
                 Fragment::Variable(name) => {
+                    if let Some((_, values)) = compiled.iter().find(|(own, _)| *own == name) {
+                        pieces.push(Piece::OneOf(Arc::clone(values)));
+                        continue;
+                    }
                     let values = permission.values().get(name)?;
                     let mut values: Vec<Box<str>> = values
                         .iter()
@@ -123,7 +130,9 @@ impl Pattern {
                         return None;
                     }
                     values.sort_unstable();
-                    Piece::OneOf(values.into_boxed_slice())
+                    let values: Arc<[Box<str>]> = values.into();
+                    compiled.push((name, Arc::clone(&values)));
+                    Piece::OneOf(values)
                 }
             });
         }
@@ -161,7 +170,10 @@ impl Pattern {
 impl Piece {
     fn matches(&self, segment: &str) -> bool {
         match self {
-            Self::OneOf(values) => values.iter().any(|value| is_decoded(segment, value)),
+            Self::OneOf(values) if segment.contains('%') => {
+                values.binary_search_by(|value| value.bytes().cmp(decoded(segment))).is_ok()
+            }
+            Self::OneOf(values) => values.binary_search_by(|value| (**value).cmp(segment)).is_ok(),
             Self::One | Self::Any => true,
         }
     }
@@ -266,6 +278,32 @@ mod tests {
         );
         check("GET:/**", &["/", "/api", "/api/x", "/x/y/z"], &[]);
         check("GET:/", &["/", "/api", "/api/apollo"], &["/x", "/api/x"]);
+    }
+
+    #[test]
+    fn every_value_of_a_variable_is_found_in_every_spelling() {
+        let values: Vec<String> = (0..254).map(|number| format!("v{number} é")).collect();
+        let line = format!("GET:/x/{{id}}/{{id}}:id=~,!,{}", values.join(","));
+        for value in &values {
+            let segment = value.replace(' ', "%20").replace('é', "%C3%A9");
+            let lower = value.replace(' ', "%20").replace('é', "%c3%a9");
+            check(&line, &[&format!("/x/{segment}/{lower}"), &format!("/x/~/{segment}")], &[]);
+            check(&line, &[], &[&format!("/x/{segment}/{segment}a"), &format!("/x/{segment}")]);
+        }
+        check(&line, &["/x/~/!", "/x/!/%21"], &["/x/~/%22", "/x/v1/~"]);
+    }
+
+    /// A pattern of 512 bytes can name a variable with 256 values thirty times.
+    #[test]
+    fn the_values_of_a_variable_are_kept_once() {
+        let patterns = patterns(&["GET:/{a}/{b}/{a}/{a}:a=1,2;b=1,2"]);
+        let [Piece::OneOf(first), Piece::OneOf(other), Piece::OneOf(second), Piece::OneOf(third)] =
+            &*patterns.0[0].pieces
+        else {
+            panic!("{patterns:?}");
+        };
+        assert!(Arc::ptr_eq(first, second) && Arc::ptr_eq(first, third));
+        assert!(first == other && !Arc::ptr_eq(first, other));
     }
 
     #[test]

@@ -35,32 +35,31 @@ pub(crate) struct Shared {
 struct Tables {
     permission_sets: HashMap<Arc<CompiledPermissions>, usize>,
     roles: HashMap<RoleName, Vec<RolePermission>>,
-    role_sets: HashMap<Vec<RoleName>, RoleSet>,
+    /// The number of each set of roles, by their names in order.
+    role_sets: HashMap<Arc<[RoleName]>, u32>,
+    /// The same sets by number.
+    numbered: HashMap<u32, RoleSet>,
     lists: HashMap<IpAccessControlListId, NonZeroU32>,
     last_number: u32,
 }
 
 #[derive(Debug)]
 struct RoleSet {
-    number: u32,
+    names: Arc<[RoleName]>,
     keys: usize,
 }
+
+/// Stands for the numbers that there are no more of. Nothing is ever found under it.
+const EXHAUSTED: u32 = u32::MAX;
 
 impl Shared {
     /// The shared form of a key's permissions, for one key more.
     pub(crate) fn acquire(&self, permissions: &Permissions) -> SlotPermissions {
-        let mut tables = self.lock();
         if let Permissions::Roles(names) = permissions {
-            if let Some(set) = tables.role_sets.get_mut(names) {
-                set.keys = set.keys.saturating_add(1);
-                return SlotPermissions::Roles(set.number);
-            }
-            let number = tables.next_number().get();
-            self.role_sets.pin().insert(number, Arc::new(tables.compile(names)));
-            tables.role_sets.insert(names.clone(), RoleSet { number, keys: 1 });
-            return SlotPermissions::Roles(number);
+            return SlotPermissions::Roles(self.acquire_roles(names));
         }
         let compiled = CompiledPermissions::from(permissions);
+        let mut tables = self.lock();
         if let Some((shared, _)) = tables.permission_sets.get_key_value(&compiled) {
             let shared = Arc::clone(shared);
             if let Some(keys) = tables.permission_sets.get_mut(&compiled) {
@@ -71,6 +70,29 @@ impl Shared {
         let shared = Arc::new(compiled);
         tables.permission_sets.insert(Arc::clone(&shared), 1);
         SlotPermissions::Own(shared)
+    }
+
+    /// The number of a set of roles. The order in which a key names them means nothing here, or keys with the same roles
+    /// would make as many sets as there are orders.
+    fn acquire_roles(&self, names: &[RoleName]) -> u32 {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let mut tables = self.lock();
+        if let Some(number) = tables.role_sets.get(names.as_slice()).copied() {
+            if let Some(set) = tables.numbered.get_mut(&number) {
+                set.keys = set.keys.saturating_add(1);
+            }
+            return number;
+        }
+        let number = tables.next_number().get();
+        if number != EXHAUSTED {
+            let names: Arc<[RoleName]> = names.into();
+            self.role_sets.pin().insert(number, Arc::new(tables.compile(&names)));
+            tables.numbered.insert(number, RoleSet { names: Arc::clone(&names), keys: 1 });
+            tables.role_sets.insert(names, number);
+        }
+        number
     }
 
     /// Says that the key of a slot is gone; the last one of a set lets it go.
@@ -86,15 +108,15 @@ impl Shared {
                 }
             }
             SlotPermissions::Roles(number) => {
-                tables.role_sets.retain(|_, set| {
-                    if set.number == *number {
-                        set.keys = set.keys.saturating_sub(1);
-                    }
-                    set.keys > 0
-                });
-                if !tables.role_sets.values().any(|set| set.number == *number) {
-                    self.role_sets.pin().remove(number);
+                let Some(set) = tables.numbered.get_mut(number) else { return };
+                set.keys = set.keys.saturating_sub(1);
+                if set.keys > 0 {
+                    return;
                 }
+                if let Some(set) = tables.numbered.remove(number) {
+                    tables.role_sets.remove(&set.names);
+                }
+                self.role_sets.pin().remove(number);
             }
         }
     }
@@ -112,6 +134,9 @@ impl Shared {
 
     pub(crate) fn write_list(&self, list: &IpAccessControlList) {
         let number = self.list_number(list.id);
+        if number.get() == EXHAUSTED {
+            return;
+        }
         self.lists.pin().insert(number, Arc::new(AddressRules::compile(&list.entries)));
     }
 
@@ -135,9 +160,9 @@ impl Shared {
 
     fn compile_again(&self, tables: &Tables, changed: &RoleName) {
         let role_sets = self.role_sets.pin();
-        for (names, set) in &tables.role_sets {
-            if names.contains(changed) {
-                role_sets.insert(set.number, Arc::new(tables.compile(names)));
+        for (number, set) in &tables.numbered {
+            if set.names.contains(changed) {
+                role_sets.insert(*number, Arc::new(tables.compile(&set.names)));
             }
         }
     }
@@ -155,8 +180,8 @@ impl Shared {
         let mut tables = self.lock();
         tables.roles.clear();
         tables.lists.clear();
-        for (names, set) in &tables.role_sets {
-            self.role_sets.pin().insert(set.number, Arc::new(tables.compile(names)));
+        for (number, set) in &tables.numbered {
+            self.role_sets.pin().insert(*number, Arc::new(tables.compile(&set.names)));
         }
         self.lists.pin().clear();
     }
@@ -164,7 +189,7 @@ impl Shared {
     /// The number of different permission sets in use, sets of roles included.
     pub(crate) fn permission_sets(&self) -> usize {
         let tables = self.lock();
-        tables.permission_sets.len() + tables.role_sets.len()
+        tables.permission_sets.len() + tables.numbered.len()
     }
 
     /// No code panics while it holds the lock, so that the tables are whole even if a thread died.
@@ -180,9 +205,89 @@ impl Tables {
     }
 
     fn next_number(&mut self) -> NonZeroU32 {
-        // Four thousand million sets in the life of a process: should it come to that, the last number is shared by
-        // what finds nothing under it.
+        // Four thousand million sets and lists in the life of a process: should it come to that, all further ones share a
+        // number under which nothing is found, and so allow nothing, until the next start.
         self.last_number = self.last_number.saturating_add(1);
         NonZeroU32::new(self.last_number).unwrap_or(NonZeroU32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_domain::{
+        ApiKeyId, Instant, IpAccessControlEntry, IpAction, Name, Revision, RoleId, RolePermission,
+    };
+
+    use super::*;
+
+    fn roles(names: &[&str]) -> Permissions {
+        Permissions::Roles(names.iter().map(|name| RoleName::try_from(*name).unwrap()).collect())
+    }
+
+    fn number(permissions: &SlotPermissions) -> u32 {
+        match permissions {
+            SlotPermissions::Roles(number) => *number,
+            SlotPermissions::Own(_) => panic!("not by role"),
+        }
+    }
+
+    fn role(name: &str, line: &str) -> Role {
+        Role {
+            id: RoleId::from_u128(1),
+            revision: Revision::FIRST,
+            name: RoleName::try_from(name).unwrap(),
+            desc: None,
+            permissions: vec![line.parse::<RolePermission>().unwrap()],
+            ui_permissions: Vec::new(),
+            insert_instant: Instant::from_epoch_millis(1),
+            last_update_instant: Instant::from_epoch_millis(1),
+        }
+    }
+
+    #[test]
+    fn the_order_of_roles_makes_no_other_set() {
+        let shared = Shared::default();
+        let first = shared.acquire(&roles(&["a", "b", "c"]));
+        for other in [["c", "b", "a"], ["b", "a", "c"]] {
+            assert_eq!(number(&shared.acquire(&roles(&other))), number(&first));
+        }
+        assert_ne!(number(&shared.acquire(&roles(&["a", "b"]))), number(&first));
+        assert_eq!(shared.permission_sets(), 2);
+        let slot = Slot::new(ApiKeyId::from_u128(1), first, None, None);
+        for left in [2, 2, 1, 1] {
+            shared.release(&slot);
+            assert_eq!(shared.permission_sets(), left);
+        }
+        assert_eq!(shared.role_sets.pin().len(), 1);
+    }
+
+    /// The last number is nobody's: what has it would else get what the next one allows.
+    #[test]
+    fn without_numbers_nothing_is_allowed() {
+        let shared = Shared::default();
+        shared.lock().last_number = EXHAUSTED - 2;
+        shared.write_role(&role("all", "GET:/**"));
+        let last = number(&shared.acquire(&roles(&["all"])));
+        assert_eq!(last, EXHAUSTED - 1);
+        assert!(shared.role_sets.pin().contains_key(&last));
+        for names in [["all", "x"], ["all", "y"]] {
+            assert_eq!(number(&shared.acquire(&roles(&names))), EXHAUSTED);
+        }
+        let list = IpAccessControlList {
+            id: IpAccessControlListId::from_u128(1),
+            revision: Revision::FIRST,
+            name: Name::try_from(String::from("everywhere")).unwrap(),
+            entries: vec![IpAccessControlEntry { action: IpAction::Allow, range: None }],
+            data: None,
+            insert_instant: Instant::from_epoch_millis(1),
+            last_update_instant: Instant::from_epoch_millis(1),
+        };
+        shared.write_list(&list);
+        shared.write_role(&role("x", "GET:/**"));
+        assert_eq!(shared.list_number(list.id).get(), EXHAUSTED);
+        assert!(!shared.role_sets.pin().contains_key(&EXHAUSTED) && shared.lists.pin().is_empty());
+        let slot = Slot::new(ApiKeyId::from_u128(1), SlotPermissions::Roles(EXHAUSTED), None, None);
+        shared.release(&slot);
+        assert!(shared.role_sets.pin().contains_key(&last));
     }
 }

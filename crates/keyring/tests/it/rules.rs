@@ -102,9 +102,13 @@ fn keys_of_the_same_roles_share_one_set_that_goes_with_the_last() {
     for number in 0..10 {
         keyring.apply(&written(digest(number), number.into(), roles(&["a", "b"])));
     }
+    // In whichever order they are named.
     keyring.apply(&written(digest(10), 10, roles(&["b", "a"])));
+    assert_eq!(keyring.permission_sets(), 1);
+    keyring.apply(&written(digest(11), 11, roles(&["b"])));
     assert_eq!(keyring.permission_sets(), 2);
     keyring.apply(&deleted(digest(10), 10));
+    keyring.apply(&deleted(digest(11), 11));
     assert_eq!(keyring.permission_sets(), 1);
     keyring.apply(&role("a", &["GET:/x"]));
     for number in 0..10 {

@@ -375,7 +375,8 @@ fn apply(
     }
     // Roles stay: what they allow cannot be said in endpoints. Sending back what was read changes nothing.
     let by_role = matches!(stored.permissions, Permissions::Roles(_));
-    if by_role && fields.permissions != seen.permissions {
+    let gives_up_keys = fields.key_manager == Some(false) && seen.key_manager;
+    if by_role && (fields.permissions != seen.permissions || gives_up_keys) {
         violations.add(&codes::API_KEY_PERMISSIONS_BY_ROLE);
     }
     let renamed = fields.name != stored.name;

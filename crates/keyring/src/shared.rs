@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Tables {
     permission_sets: HashMap<Arc<CompiledPermissions>, usize>,
-    roles: HashMap<RoleName, Vec<RolePermission>>,
+    roles: HashMap<RoleName, Arc<[RolePermission]>>,
     /// The number of each set of roles, by their names in order.
     role_sets: HashMap<Arc<[RoleName]>, u32>,
     /// The same sets by number.
@@ -148,7 +148,7 @@ impl Shared {
 
     pub(crate) fn write_role(&self, role: &Role) {
         let mut tables = self.lock();
-        tables.roles.insert(role.name.clone(), role.permissions.clone());
+        tables.roles.insert(role.name.clone(), role.permissions.as_slice().into());
         self.compile_again(&tables, &role.name);
     }
 
@@ -170,7 +170,11 @@ impl Shared {
     /// What permissions allow, with the roles as they are now.
     pub(crate) fn compile(&self, permissions: &Permissions) -> CompiledPermissions {
         match permissions {
-            Permissions::Roles(names) => self.lock().compile(names),
+            Permissions::Roles(names) => {
+                // Commits wait for the lock: what takes long is done without it.
+                let roles = self.lock().roles_of(names);
+                CompiledPermissions::of_roles(roles.iter().flat_map(|permissions| permissions.iter()))
+            }
             Permissions::All | Permissions::Only(_) => CompiledPermissions::from(permissions),
         }
     }
@@ -201,7 +205,13 @@ impl Shared {
 impl Tables {
     /// What roles allow together. One that is not known allows nothing.
     fn compile(&self, names: &[RoleName]) -> CompiledPermissions {
-        CompiledPermissions::of_roles(names.iter().filter_map(|name| self.roles.get(name)).flatten())
+        let roles = self.roles_of(names);
+        CompiledPermissions::of_roles(roles.iter().flat_map(|permissions| permissions.iter()))
+    }
+
+    /// The permissions of the roles that are known.
+    fn roles_of(&self, names: &[RoleName]) -> Vec<Arc<[RolePermission]>> {
+        names.iter().filter_map(|name| self.roles.get(name)).map(Arc::clone).collect()
     }
 
     fn next_number(&mut self) -> NonZeroU32 {

@@ -1,6 +1,7 @@
 //! `/api/api-key`: every field and rule.
 
 mod authority;
+mod by_role;
 mod change;
 mod copy;
 mod create;

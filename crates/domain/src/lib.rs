@@ -48,8 +48,8 @@ pub use permission::{
 pub use request_method::{RequestMethod, RequestMethodSet, UnknownMethod};
 pub use role::{
     Fragment, InvalidRoleName, InvalidRolePermission, MAXIMUM_FRAGMENTS, MAXIMUM_PATTERN_LENGTH,
-    MAXIMUM_ROLE_NAME_LENGTH, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLES, MAXIMUM_VALUE_LENGTH, MAXIMUM_VALUES,
-    OWN_USER_ID, Role, RoleName, RolePermission,
+    MAXIMUM_ROLE_NAME_LENGTH, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLE_VALUES, MAXIMUM_ROLES,
+    MAXIMUM_VALUE_LENGTH, MAXIMUM_VALUES, OWN_USER_ID, Role, RoleName, RolePermission,
 };
 pub use scope::TenantScope;
 pub use secret::{Sealed, SecretBytes, SecretText};

@@ -11,12 +11,14 @@ use crate::{Instant, RequestMethodSet, Revision, RoleId};
 pub const MAXIMUM_ROLE_NAME_LENGTH: usize = 191;
 /// The most permissions of a role.
 pub const MAXIMUM_ROLE_PERMISSIONS: usize = 256;
+/// The most values of all variables in all permissions of a role.
+pub const MAXIMUM_ROLE_VALUES: usize = 1024;
 /// The most roles of an API key.
-pub const MAXIMUM_ROLES: usize = 32;
+pub const MAXIMUM_ROLES: usize = 16;
 /// The longest pattern, in bytes.
 pub const MAXIMUM_PATTERN_LENGTH: usize = 512;
 /// The most fragments of a pattern.
-pub const MAXIMUM_FRAGMENTS: usize = 32;
+pub const MAXIMUM_FRAGMENTS: usize = 16;
 /// The most values of one variable.
 pub const MAXIMUM_VALUES: usize = 256;
 /// The longest value of a variable, in bytes.
@@ -28,7 +30,7 @@ pub const OWN_USER_ID: &str = "#ID";
 /// A text that is no name of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the name of a role has 1 to {MAXIMUM_ROLE_NAME_LENGTH} characters, none of them ',' or a control character"
+    "the name of a role has 1 to {MAXIMUM_ROLE_NAME_LENGTH} characters, none of them ',' or a control character, and no white space at its ends"
 )]
 pub struct InvalidRoleName;
 
@@ -48,7 +50,8 @@ impl TryFrom<&str> for RoleName {
     type Error = InvalidRoleName;
 
     fn try_from(text: &str) -> Result<Self, InvalidRoleName> {
-        let fits = text.chars().count() <= MAXIMUM_ROLE_NAME_LENGTH && !text.trim().is_empty();
+        let fits =
+            text.chars().count() <= MAXIMUM_ROLE_NAME_LENGTH && !text.is_empty() && text.trim() == text;
         if fits && !text.chars().any(|c| c == ',' || c.is_control()) {
             Ok(Self(text.to_owned()))
         } else {
@@ -356,7 +359,7 @@ mod tests {
         for good in ["admin", "search-template", "Ops team", "é"] {
             assert_eq!(RoleName::try_from(good).unwrap().as_str(), good);
         }
-        for bad in ["", " ", "a,b", "a\n", &"a".repeat(MAXIMUM_ROLE_NAME_LENGTH + 1)] {
+        for bad in ["", " ", " a", "a\u{3000}", "a,b", "a\n", &"a".repeat(MAXIMUM_ROLE_NAME_LENGTH + 1)] {
             assert_eq!(RoleName::try_from(bad), Err(InvalidRoleName), "{bad:?}");
         }
     }

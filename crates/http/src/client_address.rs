@@ -9,9 +9,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// More addresses than any chain of proxies has: a header with more of them is not believed.
-const MAXIMUM_HOPS: usize = 64;
-
 /// The word for a proxy that connects over the Unix socket.
 const UNIX: &str = "unix";
 
@@ -265,10 +262,7 @@ fn reported<'a>(
 ) -> Option<Option<IpAddr>> {
     let mut leftmost = None;
     let mut untrusted = None;
-    for (hop, element) in forwarded_for.flat_map(|line| line.split(|byte| *byte == b',')).enumerate() {
-        if hop >= MAXIMUM_HOPS {
-            return Some(None);
-        }
+    for element in forwarded_for.flat_map(|line| line.split(|byte| *byte == b',')) {
         let address = element_address(element);
         leftmost = leftmost.or(Some(address));
         if !address.is_some_and(|address| trusted.contains(address)) {

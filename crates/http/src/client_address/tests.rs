@@ -210,14 +210,13 @@ fn cve_2021_29922_leading_zeros() {
     }
 }
 
+/// What the client writes in front cannot hide the address that its proxy adds.
 #[test]
-fn chains_have_a_bound() {
-    let chain = |hops: usize| vec!["10.1.1.1"; hops - 1].join(",");
-    check(PROXY, PROXIES, &["192.0.2.1", &chain(64)], "192.0.2.1");
-    check(PROXY, PROXIES, &["192.0.2.1", &chain(65)], "unknown");
-    check(PROXY, PROXIES, &[&chain(65), "192.0.2.1"], "unknown");
-    check(PROXY, PROXIES, &["192.0.2.1"; 64], "192.0.2.1");
-    check(PROXY, PROXIES, &["192.0.2.1"; 65], "unknown");
+fn long_chains_are_walked_as_short_ones() {
+    let chain = vec!["10.1.1.1"; 1000].join(",");
+    check(PROXY, PROXIES, &["192.0.2.1", &chain], "192.0.2.1");
+    check(PROXY, PROXIES, &[&chain, "192.0.2.1"], "192.0.2.1");
+    check(PROXY, PROXIES, &[&vec!["junk"; 1000].join(","), "192.0.2.1"], "192.0.2.1");
 }
 
 #[test]

@@ -131,11 +131,14 @@ fn check_roles(tx: &mut ReadTransaction<'_>, names: &[RoleName]) -> Result<(), T
 /// The longest slug in a generated id: with the rest it stays below the longest id.
 const MAXIMUM_SLUG: usize = 200;
 
+/// How many ids are tried before the caller is told to try again: in the next millisecond others are free.
+const MAXIMUM_TAKEN_IDS: usize = 64;
+
 /// The id of a key for which none was chosen, as Fusion's user interface makes them: `api-key-<slug>-<14 digits>`, the
 /// digits being milliseconds since the epoch and one more, which counts up until the id is free.
 fn free_id(tx: &mut ReadTransaction<'_>, name: &Name, now: Instant) -> Result<FusionId, TxError<ApiError>> {
     let mut number = now.epoch_millis().saturating_mul(10);
-    loop {
+    for _ in 0..MAXIMUM_TAKEN_IDS {
         let text = format!("api-key-{}-{number:014}", slug(name.as_str()));
         let id = FusionId::try_from(text)
             .map_err(|error| TxError::Abort(ApiError::Internal(format!("a generated id: {error}"))))?;
@@ -144,6 +147,8 @@ fn free_id(tx: &mut ReadTransaction<'_>, name: &Name, now: Instant) -> Result<Fu
         }
         number = number.saturating_add(1);
     }
+    // Somebody makes a lot of keys of one name, or took the ids ahead.
+    Err(TxError::Abort(ApiError::Conflict))
 }
 
 /// The letters and digits of a name in lower case, each run of anything else as one hyphen.

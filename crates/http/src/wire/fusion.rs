@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use claviger_domain::{
-    FusionId, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLES, Name, NameError, RequestMethod, RequestMethodSet,
-    Revision, Role, RoleName, RolePermission, SecretText, Violations,
+    FusionId, MAXIMUM_ROLE_PERMISSIONS, MAXIMUM_ROLE_VALUES, MAXIMUM_ROLES, Name, NameError, RequestMethod,
+    RequestMethodSet, Revision, Role, RoleName, RolePermission, SecretText, Violations,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -187,6 +187,12 @@ pub(crate) fn role(mut document: Map<String, Value>) -> Result<RoleFields, Fusio
         Some(Value::Array(items)) => items.into_iter().map(permission).collect::<Result<_, _>>()?,
         Some(_) => return Err(error(FusionCode::InvalidJson, "permissions must be a list.")),
     };
+    let values: usize =
+        permissions.iter().flat_map(|permission| permission.values().values()).map(Vec::len).sum();
+    if values > MAXIMUM_ROLE_VALUES {
+        let message = format!("The variables of a role have at most {MAXIMUM_ROLE_VALUES} values.");
+        return Err(error(FusionCode::TooMany, message));
+    }
     let ui_permissions = texts(&mut document, "uiPermissions", MAXIMUM_UI_PERMISSIONS)?;
     if ui_permissions.iter().any(|text| is_unfit(text)) {
         return Err(error(
@@ -233,7 +239,10 @@ fn permission(value: Value) -> Result<RolePermission, FusionError> {
         Some(Value::Object(mut params)) => {
             let names: Vec<String> = params.keys().cloned().collect();
             for name in names {
-                let list = texts(&mut params, &name, claviger_domain::MAXIMUM_VALUES)?;
+                // Names of variables are the caller's own: an answer does not repeat them.
+                let list = texts(&mut params, &name, claviger_domain::MAXIMUM_VALUES).map_err(|problem| {
+                    error(problem.code, "params must hold lists of at most 256 strings.")
+                })?;
                 values.insert(name, list);
             }
         }

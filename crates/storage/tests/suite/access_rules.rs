@@ -76,7 +76,7 @@ pub fn fusion_ids_find_keys(db: &Database) {
         found.map(|found| found.api_key.id.as_u128())
     };
     assert_eq!((find("api-key-1", ALL), find("api-key-2", ALL)), (Some(1), Some(2)));
-    assert_eq!((find("API-KEY-1", ALL), find("api-key-%", ALL), find("kiosk", ALL)), (None, None, None));
+    assert_eq!((find("API-KEY-1", ALL), find("api-key-_", ALL), find("kiosk", ALL)), (None, None, None));
     let (inside, outside) = (TenantScope::One(tenant), TenantScope::One(TenantId::from_u128(2)));
     assert_eq!((find("api-key-1", inside), find("api-key-2", inside)), (None, Some(2)));
     assert_eq!(find("api-key-2", outside), None);

@@ -163,9 +163,7 @@ fn cve_2026_56654_a_narrow_key_mints_no_wider_one(server: &Server) {
 }
 
 /// What some program on the way could take for `admin`.
-const ALMOST_ADMIN: [&str; 12] = [
-    " admin",
-    "admin ",
+const ALMOST_ADMIN: [&str; 10] = [
     "Admin",
     "ADMIN",
     "admin\u{200b}",
@@ -204,7 +202,7 @@ fn cve_2025_5999_cve_2025_54996_names_that_normalise_to_admin(server: &Server) {
     }
     refused(&admin.post(ROLES, &json!({"name": "admin"})), 409, "already-exists");
     // White space and characters of control are no part of the comparison either: there are no such names.
-    for name in ["admin\n", "admin\0", "\tadmin", "admin,admin"] {
+    for name in [" admin", "admin ", "admin\n", "admin\0", "\tadmin", "admin,admin"] {
         assert_eq!(admin.post(ROLES, &json!({"name": name})).status, 400, "{name:?}");
         assert_eq!(admin.post(API_KEYS, &json!({"name": "x", "roles": [name]})).status, 400, "{name:?}");
     }

@@ -375,8 +375,7 @@ fn apply(
     }
     // Roles stay: what they allow cannot be said in endpoints. Sending back what was read changes nothing.
     let by_role = matches!(stored.permissions, Permissions::Roles(_));
-    let gives_up_keys = fields.key_manager == Some(false) && seen.key_manager;
-    if by_role && (fields.permissions != seen.permissions || gives_up_keys) {
+    if by_role && fields.permissions != seen.permissions {
         violations.add(&codes::API_KEY_PERMISSIONS_BY_ROLE);
     }
     let renamed = fields.name != stored.name;

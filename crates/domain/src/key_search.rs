@@ -22,7 +22,66 @@ impl NamePattern {
     /// Reads what a caller searches for. Every text is a pattern.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let folded = fold(text.trim());
+        let Like { like, length, printable } = Like::new(&fold(text.trim()));
+        Self { like, matchable: printable && length <= MAXIMUM_FOLDED_LENGTH }
+    }
+
+    /// The pattern for `LIKE` with a backslash as escape character, to be compared with [`Name::folded`].
+    ///
+    /// [`Name::folded`]: crate::Name::folded
+    #[must_use]
+    pub fn as_like(&self) -> &str {
+        &self.like
+    }
+
+    /// Whether any name can fit: not when the text is longer than every name, or has a control character, which no name
+    /// has. Such patterns need not reach a database; U+0000 could not, and long ones are slow to compare.
+    #[must_use]
+    pub const fn is_matchable(&self) -> bool {
+        self.matchable
+    }
+}
+
+/// What a text other than a name must look like, such as the JSON of an object: the same wildcards, but only the letters A
+/// to Z without regard to case, which is what both databases can fold by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPattern {
+    like: String,
+    matchable: bool,
+}
+
+impl TextPattern {
+    /// Reads what a caller searches for. Every text is a pattern.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self { like: Like::new(&text.trim().to_ascii_lowercase()).like, matchable: !text.contains('\0') }
+    }
+
+    /// The pattern for `LIKE` with a backslash as escape character, to be compared with a text whose letters A to Z are in
+    /// lower case.
+    #[must_use]
+    pub fn as_like(&self) -> &str {
+        &self.like
+    }
+
+    /// Whether any text can fit: not one with U+0000, which stands in no text of a database and must not reach one.
+    #[must_use]
+    pub const fn is_matchable(&self) -> bool {
+        self.matchable
+    }
+}
+
+/// A pattern of a caller, translated.
+struct Like {
+    like: String,
+    /// The characters that stand for themselves.
+    length: usize,
+    /// Whether none of those is a control character.
+    printable: bool,
+}
+
+impl Like {
+    fn new(folded: &str) -> Self {
         let anchored = folded.contains('*');
         let mut like = String::with_capacity(folded.len() + 2);
         let (mut length, mut printable) = (0_usize, true);
@@ -45,22 +104,7 @@ impl NamePattern {
         if !anchored {
             like.push('%');
         }
-        Self { like, matchable: printable && length <= MAXIMUM_FOLDED_LENGTH }
-    }
-
-    /// The pattern for `LIKE` with a backslash as escape character, to be compared with [`Name::folded`].
-    ///
-    /// [`Name::folded`]: crate::Name::folded
-    #[must_use]
-    pub fn as_like(&self) -> &str {
-        &self.like
-    }
-
-    /// Whether any name can fit: not when the text is longer than every name, or has a control character, which no name
-    /// has. Such patterns need not reach a database; U+0000 could not, and long ones are slow to compare.
-    #[must_use]
-    pub const fn is_matchable(&self) -> bool {
-        self.matchable
+        Self { like, length, printable }
     }
 }
 
@@ -173,6 +217,21 @@ mod tests {
         like("ÄÖÜ", "%äöü%");
         like("\u{3000}İ ", "%i\u{307}%");
         like("ß", "%ß%");
+    }
+
+    #[test]
+    fn other_texts_are_folded_in_ascii_only() {
+        for (text, expected) in [
+            (" Forum\t", "%forum%"),
+            ("*\"name\":\"Ä*", "%\"name\":\"Ä%"),
+            ("100%_\\", "%100\\%\\_\\\\%"),
+            ("**", "*"),
+        ] {
+            let pattern = TextPattern::parse(text);
+            assert_eq!((pattern.as_like(), pattern.is_matchable()), (expected, true), "{text:?}");
+        }
+        assert!(TextPattern::parse(&"a".repeat(1_000)).is_matchable());
+        assert!(!TextPattern::parse("a\0b").is_matchable() && TextPattern::parse("a\u{85}b").is_matchable());
     }
 
     #[test]

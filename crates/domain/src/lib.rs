@@ -6,6 +6,7 @@
 
 mod api_key;
 mod change;
+mod change_search;
 mod fusion;
 mod ids;
 mod instant;
@@ -26,6 +27,7 @@ mod violation;
 
 pub use api_key::{ApiKey, ApiKeyDigest};
 pub use change::{Actor, Change, ChangeContext, Revision};
+pub use change_search::{ChangeColumn, ChangeSearch, MAXIMUM_CHANGES_PER_PAGE};
 pub use fusion::{FusionId, InvalidFusionId, MAXIMUM_FUSION_ID_LENGTH};
 pub use ids::{ApiKeyId, InvalidId, IpAccessControlListId, KeyId, RoleId, TenantId};
 pub use instant::Instant;
@@ -38,7 +40,7 @@ pub use key::{
     UnknownName,
 };
 pub use key_reference::{KEY_PLACES, KeyOwner, KeyPlace, KeyReference, KeyUsage};
-pub use key_search::{DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern};
+pub use key_search::{DEFAULT_NUMBER_OF_RESULTS, KeyColumn, KeyOrder, KeySearch, NamePattern, TextPattern};
 pub use name::{MAXIMUM_NAME_LENGTH, Name, NameError, fold};
 pub use order::{Order, SortColumn, UnknownColumn, parse_order_by};
 pub use permission::{

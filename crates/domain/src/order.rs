@@ -4,8 +4,10 @@
 pub trait SortColumn: Copy + Eq + 'static {
     /// Every column.
     const ALL: &[Self];
-    /// The column, ascending, when a search names none or its order cannot be read.
+    /// The column when a search names none or its order cannot be read.
     const DEFAULT: Self;
+    /// Whether that column is then sorted from the largest to the smallest.
+    const DEFAULT_DESCENDING: bool = false;
 
     /// The name in `orderBy`. Case counts.
     #[must_use]
@@ -23,7 +25,7 @@ pub struct Order<C> {
 
 impl<C: SortColumn> Order<C> {
     /// The order when a search names none, or one that cannot be read.
-    pub const DEFAULT: Self = Self { column: C::DEFAULT, descending: false };
+    pub const DEFAULT: Self = Self { column: C::DEFAULT, descending: C::DEFAULT_DESCENDING };
 }
 
 /// An `orderBy` names a column by which the objects cannot be sorted.
@@ -76,7 +78,7 @@ fn order_item(text: &str) -> Option<(&str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{IpAccessControlListColumn, KeyColumn, KeyOrder};
+    use crate::{ChangeColumn, IpAccessControlListColumn, KeyColumn, KeyOrder};
 
     const fn by(column: KeyColumn, descending: bool) -> KeyOrder {
         KeyOrder { column, descending }
@@ -148,5 +150,11 @@ mod tests {
         }
         assert_eq!(parse_order_by::<IpAccessControlListColumn>("?"), Ok(vec![Order::DEFAULT]));
         assert_eq!(Order::<IpAccessControlListColumn>::DEFAULT, Order { column: Name, descending: false });
+        let latest = Order { column: ChangeColumn::Insert, descending: true };
+        assert_eq!(parse_order_by::<ChangeColumn>(";"), Ok(vec![latest]));
+        assert_eq!(
+            parse_order_by("insertInstant"),
+            Ok(vec![Order { column: ChangeColumn::Insert, descending: false }])
+        );
     }
 }

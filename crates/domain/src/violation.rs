@@ -93,6 +93,12 @@ codes! {
         "At most 1024 endpoints.";
     API_KEY_TENANT_INVALID = "invalid" Place::Field("apiKey.tenantId"),
         "There is no such tenant within reach of the API key that makes this request, or the key belongs to another tenant already.";
+    AUDIT_LOG_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("auditLogId"),
+        "The id in the URL must be a whole number.";
+    AUDIT_LOG_NUMBER_OF_RESULTS_INVALID = "invalid" Place::AnyField,
+        "At most 1000 audit logs on a page.";
+    AUDIT_LOG_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by id, insertInstant, insertUser or message, each with ASC or DESC.";
     BODY_MISSING = "missing" Place::Request,
         "The request needs a JSON body.";
     BODY_TOO_LARGE = "tooLarge" Place::Request,
@@ -209,6 +215,8 @@ codes! {
         "The body must hold the member search.";
     SEARCH_NAME_TOO_LONG = "tooLong" Place::AnyField,
         "The name to search for has more than 512 characters.";
+    SEARCH_TEXT_TOO_LONG = "tooLong" Place::AnyField,
+        "The text to search for has more than 512 characters.";
     START_ROW_INVALID = "invalid" Place::AnyField,
         "The first row is a whole number, 0 or more.";
     TENANT_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("tenantId"),

@@ -20,7 +20,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    pub(crate) const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
     /// The name in the table.
     #[must_use]
@@ -29,6 +29,15 @@ impl Action {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+        }
+    }
+
+    /// What a sentence about it begins with.
+    pub(crate) const fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "Created",
+            Self::Update => "Updated",
+            Self::Delete => "Deleted",
         }
     }
 }
@@ -83,8 +92,8 @@ struct NewRow<'a> {
 }
 
 #[derive(Queryable)]
-struct Row {
-    id: i64,
+pub(crate) struct Row {
+    pub(crate) id: i64,
     instant: i64,
     actor_kind: String,
     actor_id: Option<String>,

@@ -23,7 +23,7 @@ pub enum Entity {
 }
 
 impl Entity {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ApiKey,
         Self::DataKey,
         Self::Instance,
@@ -44,6 +44,20 @@ impl Entity {
             Self::Key => "Key",
             Self::Role => "Role",
             Self::Tenant => "Tenant",
+        }
+    }
+
+    /// The name in a sentence.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ApiKey => "API key",
+            Self::DataKey => "data key",
+            Self::Instance => "instance",
+            Self::IpAccessControlList => "IP access control list",
+            Self::Key => "key",
+            Self::Role => "role",
+            Self::Tenant => "tenant",
         }
     }
 

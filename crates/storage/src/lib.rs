@@ -10,6 +10,7 @@ compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or bo
 
 mod api_key_rows;
 mod api_keys;
+mod change_search;
 mod changes;
 mod conn;
 mod dialect;
@@ -34,6 +35,7 @@ mod url;
 mod writer;
 
 pub use api_key_rows::StoredApiKey;
+pub use change_search::ChangePage;
 pub use changes::{Action, ChangeRow};
 pub use error::{Entity, Field, StorageError, TxError};
 pub use instance::Instance;

@@ -13,6 +13,7 @@
 
 mod suite {
     pub mod access_rules;
+    pub mod change_search;
     pub mod ip_access_control_search;
     pub mod key_search;
     pub mod locks;
@@ -101,6 +102,11 @@ suite! {
         corrupt_access_rules_grant_nothing
         corrupt_lists_are_reported
         changes_of_access_rules_are_heard_and_recorded;
+    change_search:
+        change_searches_agree_with_a_model
+        change_searches_have_bounds
+        changes_are_put_into_words
+        corrupt_changes_are_reported;
     ip_access_control_search:
         list_searches_agree_with_a_model
         list_searches_have_bounds;

@@ -1,0 +1,2 @@
+DROP INDEX change_tenant_id_index;
+DROP INDEX change_instant_index;

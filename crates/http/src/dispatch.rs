@@ -418,7 +418,8 @@ fn log(
         && seen.route.is_none_or(|route| {
             !matches!(
                 route.operation,
-                Operation::SearchIpAccessControlListsByBody
+                Operation::SearchAuditLogsByBody
+                    | Operation::SearchIpAccessControlListsByBody
                     | Operation::SearchKeysByBody
                     | Operation::VendToken
             )

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use claviger_authz::decode_segment;
 use claviger_domain::{
-    Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId, KeySearch, TenantId, Violations,
-    codes,
+    ChangeSearch, Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId, KeySearch,
+    TenantId, Violations, codes,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -245,6 +245,16 @@ pub(crate) fn handle(
             Some(command) => validated(state, ops::token::validate(state, command)?),
             None => validated(state, Err(InvalidToken::Absent)),
         },
+        Operation::RetrieveAuditLog => {
+            let id = input.id(&codes::AUDIT_LOG_ID_COULD_NOT_CONVERT)?;
+            json_answer(&wire::audit_log::response(&ops::audit_log::retrieve(state, known?, id)?))
+        }
+        Operation::SearchAuditLogs => {
+            found_audit_logs(state, known?, wire::audit_log::from_query(&input.query))
+        }
+        Operation::SearchAuditLogsByBody => {
+            found_audit_logs(state, known?, input.document().and_then(wire::audit_log::from_body))
+        }
         Operation::RetrieveMetrics => metrics(state),
         Operation::RetrieveVersion => known.and_then(|_| version()),
         Operation::RetrieveHealth => Ok(health(state)),
@@ -380,6 +390,15 @@ fn found_lists(
 ) -> Result<Answer, ApiError> {
     let page = ops::ip_acl::search(state, caller, &search?)?;
     json_answer(&wire::ip_acl_search::response(&page.lists, page.total))
+}
+
+fn found_audit_logs(
+    state: &AppState,
+    caller: &Caller,
+    search: Result<ChangeSearch, Violations>,
+) -> Result<Answer, ApiError> {
+    let page = ops::audit_log::search(state, caller, &search?)?;
+    json_answer(&wire::audit_log::search_response(&page.changes, page.total))
 }
 
 fn found_keys(

@@ -65,8 +65,11 @@ fn operation(route: &Route) -> Value {
     if let Some(name) =
         route.template.split('/').find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
     {
-        parameters.push(json!({"name": name, "in": "path", "required": true,
-            "schema": {"type": "string", "format": "uuid"}}));
+        let schema = match route.operation {
+            Operation::RetrieveAuditLog => json!({"type": "integer", "format": "int64"}),
+            _ => json!({"type": "string", "format": "uuid"}),
+        };
+        parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
     }
     for parameter in route.query() {
         parameters.push(json!({"name": parameter.name, "in": "query", "required": false,
@@ -197,7 +200,10 @@ fn responses(route: &Route) -> Value {
     if matches!(route.takes, Takes::Json(_))
         && !matches!(
             route.operation,
-            Operation::SearchIpAccessControlListsByBody | Operation::SearchKeysByBody | Operation::VendToken
+            Operation::SearchAuditLogsByBody
+                | Operation::SearchIpAccessControlListsByBody
+                | Operation::SearchKeysByBody
+                | Operation::VendToken
         )
     {
         add("409", "Somebody else changed the object at the same time; try again", true);
@@ -235,6 +241,7 @@ fn schemas() -> Map<String, Value> {
     [
         own,
         wire::api_key::schemas(),
+        wire::audit_log::schemas(),
         wire::fusion::schemas(),
         wire::ip_acl::schemas(),
         wire::ip_acl_search::schemas(),

@@ -77,6 +77,9 @@ pub enum Operation {
     RetrieveStatus,
     RetrieveHealth,
     RetrieveVersion,
+    RetrieveAuditLog,
+    SearchAuditLogs,
+    SearchAuditLogsByBody,
 }
 
 /// What a request carries.
@@ -136,6 +139,7 @@ impl Route {
     #[must_use]
     pub const fn query(&self) -> &'static [QueryParameter] {
         match self.operation {
+            Operation::SearchAuditLogs => &AUDIT_LOG_SEARCH_PARAMETERS,
             Operation::SearchIpAccessControlLists => &IP_ACL_SEARCH_PARAMETERS,
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
@@ -235,6 +239,36 @@ const IP_ACL_SEARCH_PARAMETERS: [QueryParameter; 4] = [
     parameter("startRow", "integer", "Lists to skip; 0 if absent"),
 ];
 
+const AUDIT_LOG_SEARCH_PARAMETERS: [QueryParameter; 11] = [
+    parameter("end", "integer", "Only entries at this instant or earlier"),
+    parameter(
+        "message",
+        "string",
+        "Only entries whose message contains this; `*` stands for any characters, `**` for an asterisk",
+    ),
+    parameter(
+        "newValue",
+        "string",
+        "Only entries whose new value, as JSON, contains this; wildcards likewise",
+    ),
+    parameter("numberOfResults", "integer", "Entries on the page; 25 if absent, at most 1000"),
+    parameter(
+        "oldValue",
+        "string",
+        "Only entries whose old value, as JSON, contains this; wildcards likewise",
+    ),
+    parameter(
+        "orderBy",
+        "string",
+        "Columns separated by commas, each with ASC or DESC; `insertInstant DESC` if absent",
+    ),
+    parameter("reason", "string", "Only entries whose reason contains this; none has one"),
+    parameter("start", "integer", "Only entries at this instant or later"),
+    parameter("startRow", "integer", "Entries to skip; 0 if absent"),
+    parameter("tenantId", "string", "Only entries about this tenant and what belongs to it"),
+    parameter("user", "string", "Only entries whose insertUser contains this; wildcards likewise"),
+];
+
 const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
     parameter("applicationId", "string", "The key that signs the access tokens of this application"),
     parameter("keyId", "string", "The same as kid"),
@@ -253,6 +287,7 @@ const ONE_ROLE: Gives = Gives::Json("Role");
 const IP_ACL: Takes = Takes::Json("IPAccessControlListRequest");
 const ONE_IP_ACL: Gives = Gives::Json("IPAccessControlListResponse");
 const FOUND_IP_ACLS: Gives = Gives::Json("IPAccessControlListSearchResponse");
+const FOUND_AUDIT_LOGS: Gives = Gives::Json("AuditLogSearchResponse");
 const KEY: Takes = Takes::Json("KeyRequest");
 const ONE_KEY: Gives = Gives::Json("KeyResponse");
 const TENANT: Takes = Takes::Json("TenantRequest");
@@ -307,6 +342,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/prometheus/metrics", Guard::Operator("/api/prometheus/metrics"), Operation::RetrieveMetrics, Takes::Nothing, Gives::Text(crate::metrics::MEDIA_TYPE), "Metrics for Prometheus"),
     route(Method::Get, "/api/status", Guard::Optional("/api/status"), Operation::RetrieveStatus, Takes::Nothing, Gives::Json("Status"), "The state of the server; more of it for an API key"),
     route(Method::Get, "/api/health", Guard::Public, Operation::RetrieveHealth, Takes::Nothing, Gives::Nothing, "200 when the server can do its work, else 500"),
+    route(Method::Get, "/api/system/audit-log/{auditLogId}", Guard::Endpoint("/api/system/audit-log"), Operation::RetrieveAuditLog, Takes::Nothing, Gives::Json("AuditLogResponse"), "Retrieve an entry of the audit log"),
+    route(Method::Get, "/api/system/audit-log/search", Guard::Endpoint("/api/system/audit-log/search"), Operation::SearchAuditLogs, Takes::Nothing, FOUND_AUDIT_LOGS, "Search the audit log"),
+    route(Method::Post, "/api/system/audit-log/search", Guard::Endpoint("/api/system/audit-log/search"), Operation::SearchAuditLogsByBody, Takes::Json("AuditLogSearchRequest"), FOUND_AUDIT_LOGS, "The same with the search in the body"),
     route(Method::Get, "/api/system/version", Guard::Endpoint("/api/system/version"), Operation::RetrieveVersion, Takes::Nothing, Gives::Json("Version"), "The version of the FusionAuth API that is answered"),
 ];
 
@@ -405,7 +443,14 @@ mod tests {
         check(Method::Post, "/api/ip-acl/search", Ok((Operation::SearchIpAccessControlListsByBody, None)));
         check(Method::Put, "/api/ip-acl/search", Err("405"));
         check(Method::Patch, "/api/ip-acl/x", Ok((Operation::PatchIpAccessControlList, Some("x"))));
+        check(Method::Get, "/api/system/audit-log/7", Ok((Operation::RetrieveAuditLog, Some("7"))));
+        check(Method::Get, "/api/system/audit-log/search", Ok((Operation::SearchAuditLogs, None)));
+        check(Method::Post, "/api/system/audit-log/7", Err("405"));
+        // The audit log takes no entries from outside, and no export is served.
+        check(Method::Post, "/api/system/audit-log", Err("404"));
         for nowhere in [
+            "/api/system/audit-log",
+            "/api/system/audit-log/export",
             "/api/api-key",
             "/api/key/search/x",
             "/api/tenant/password-validation-rules",

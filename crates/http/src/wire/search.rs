@@ -1,17 +1,19 @@
 //! What all searches have in common on the wire: where their members stand, and which part of what is found is asked for,
 //! in which order.
 
+use std::str::FromStr;
+
 use claviger_domain::{
-    Code, DEFAULT_NUMBER_OF_RESULTS, NamePattern, Order, SortColumn, Violation, Violations, codes,
-    parse_order_by,
+    Code, DEFAULT_NUMBER_OF_RESULTS, Instant, NamePattern, Order, SortColumn, TextPattern, Violation,
+    Violations, codes, parse_order_by,
 };
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::query::Parameters;
 
-/// The longest name to search for, in characters.
-const MAXIMUM_NAME_LENGTH: usize = 512;
+/// The longest name or other text to search for, in characters.
+pub(crate) const MAXIMUM_PATTERN_LENGTH: usize = 512;
 
 /// The members of a search, from either of their places. Empty texts count as absent.
 pub(crate) enum Source<'a> {
@@ -73,6 +75,35 @@ impl<'a> Source<'a> {
         number
     }
 
+    /// A member that is an instant in milliseconds since the epoch.
+    pub(crate) fn instant(&mut self, name: &'static str, violations: &mut Violations) -> Option<Instant> {
+        let millis = match self {
+            Self::Query(parameters) => parameters.number(name, violations),
+            Self::Body(members) => members.whole_number(name, violations),
+        };
+        millis.map(Instant::from_epoch_millis)
+    }
+
+    /// A member that is an id.
+    pub(crate) fn id<T: FromStr>(&mut self, name: &'static str, violations: &mut Violations) -> Option<T> {
+        match self {
+            Self::Query(parameters) => {
+                let id = parameters.text(name, violations)?.parse().ok();
+                if id.is_none() {
+                    violations.push(Violation::at(&codes::PARAMETER_COULD_NOT_CONVERT, name));
+                }
+                id
+            }
+            Self::Body(members) => members.id(name, violations),
+        }
+    }
+
+    /// A member that says what a text other than a name must look like.
+    pub(crate) fn pattern(&mut self, name: &'static str, violations: &mut Violations) -> Option<TextPattern> {
+        let text = searchable(self, name, &codes::SEARCH_TEXT_TOO_LONG, violations)?;
+        Some(TextPattern::parse(&text))
+    }
+
     /// The path of a member, for violations.
     pub(crate) fn path_of(&self, name: &'static str) -> String {
         match self {
@@ -90,7 +121,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The members that every search has.
+/// The members of a search for objects that have a name.
 pub(crate) struct Common<C> {
     pub(crate) name: Option<NamePattern>,
     pub(crate) order: Vec<Order<C>>,
@@ -104,7 +135,24 @@ pub(crate) fn common<C: SortColumn>(
     unknown_column: &'static Code,
     violations: &mut Violations,
 ) -> Common<C> {
-    let name = name(source, violations);
+    let name = searchable(source, "name", &codes::SEARCH_NAME_TOO_LONG, violations);
+    let Page { order, start_row, number_of_results } = page(source, unknown_column, violations);
+    Common { name: name.map(|text| NamePattern::parse(&text)), order, start_row, number_of_results }
+}
+
+/// The members that every search has.
+pub(crate) struct Page<C> {
+    pub(crate) order: Vec<Order<C>>,
+    pub(crate) start_row: u64,
+    pub(crate) number_of_results: u64,
+}
+
+/// Reads them, as [`common`].
+pub(crate) fn page<C: SortColumn>(
+    source: &mut Source<'_>,
+    unknown_column: &'static Code,
+    violations: &mut Violations,
+) -> Page<C> {
     let order = match source.text("orderBy", violations).map(|text| parse_order_by(&text)) {
         None => vec![Order::DEFAULT],
         Some(Ok(order)) => order,
@@ -115,32 +163,37 @@ pub(crate) fn common<C: SortColumn>(
     };
     let number_of_results = source.number("numberOfResults", &codes::NUMBER_OF_RESULTS_INVALID, violations);
     let start_row = source.number("startRow", &codes::START_ROW_INVALID, violations);
-    Common {
-        name,
+    Page {
         order,
         start_row: start_row.unwrap_or(0),
         number_of_results: number_of_results.unwrap_or(DEFAULT_NUMBER_OF_RESULTS),
     }
 }
 
-fn name(source: &mut Source<'_>, violations: &mut Violations) -> Option<NamePattern> {
-    let text = source.text("name", violations)?;
-    let wrong = if text.chars().count() > MAXIMUM_NAME_LENGTH {
-        &codes::SEARCH_NAME_TOO_LONG
+/// A text to search for. One that is too long is reported under its own code.
+fn searchable(
+    source: &mut Source<'_>,
+    name: &'static str,
+    too_long: &'static Code,
+    violations: &mut Violations,
+) -> Option<String> {
+    let text = source.text(name, violations)?;
+    let wrong = if text.chars().count() > MAXIMUM_PATTERN_LENGTH {
+        too_long
     } else if text.contains('\0') {
-        // No name has this character, and PostgreSQL takes it nowhere.
+        // No text that is searched has this character, and PostgreSQL takes it nowhere.
         &codes::PARAMETER_COULD_NOT_CONVERT
     } else {
-        return Some(NamePattern::parse(&text));
+        return Some(text);
     };
-    violations.push(Violation::at(wrong, source.path_of("name")));
+    violations.push(Violation::at(wrong, source.path_of(name)));
     None
 }
 
 /// The schemas of these members, for the OpenAPI document.
 pub(crate) fn common_properties() -> Map<String, Value> {
     let properties = json!({
-        "name": {"type": "string", "maxLength": MAXIMUM_NAME_LENGTH},
+        "name": {"type": "string", "maxLength": MAXIMUM_PATTERN_LENGTH},
         "numberOfResults": {"type": "integer", "minimum": 0, "default": DEFAULT_NUMBER_OF_RESULTS},
         "orderBy": {"type": "string", "default": "name ASC"},
         "startRow": {"type": "integer", "minimum": 0, "default": 0},

@@ -13,6 +13,7 @@
 mod support;
 
 mod api_key;
+mod audit_log;
 mod authorization;
 mod carriers;
 mod client_address;

@@ -155,6 +155,19 @@ pub(crate) const TABLE: &[Row] = &[
     ("GET", "/.well-known/jwks.json", Class::Public, |_, _| bare("/.well-known/jwks.json".to_owned())),
     ("GET", "/api/status", Class::Status, |_, _| bare("/api/status".to_owned())),
     ("GET", "/api/health", Class::Public, |_, _| bare("/api/health".to_owned())),
+    (
+        "GET",
+        "/api/system/audit-log/{auditLogId}",
+        Class::Tenant("/api/system/audit-log"),
+        |server, tenant| bare(audit_log(server, tenant)),
+    ),
+    ("GET", "/api/system/audit-log/search", Class::Tenant("/api/system/audit-log/search"), |_, _| {
+        bare("/api/system/audit-log/search".to_owned())
+    }),
+    ("POST", "/api/system/audit-log/search", Class::Tenant("/api/system/audit-log/search"), |_, _| Sample {
+        path: "/api/system/audit-log/search".to_owned(),
+        body: Some(json!({"search": {}})),
+    }),
     ("GET", "/api/system/version", Class::Tenant("/api/system/version"), |_, _| {
         bare("/api/system/version".to_owned())
     }),
@@ -205,6 +218,14 @@ fn target(server: &Server, tenant: Option<&str>) -> String {
 
 fn signing_key(server: &Server) -> String {
     format!("/api/key/{}", server.signing_key())
+}
+
+/// The latest entry about this tenant, or about any object.
+fn audit_log(server: &Server, tenant: Option<&str>) -> String {
+    let query =
+        format!("/api/system/audit-log/search?numberOfResults=1&tenantId={}", tenant.unwrap_or_default());
+    let found = server.as_key_manager().get(&query).ok();
+    format!("/api/system/audit-log/{}", found["auditLogs"][0]["id"].as_i64().unwrap())
 }
 
 fn tenant(server: &Server, own: Option<&str>) -> String {

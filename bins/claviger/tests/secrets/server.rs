@@ -49,6 +49,7 @@ fn a_server_leaves_no_secret_behind(place: &Place) {
         evidence.secret(name, &secret);
         mistakes::make(server.address, &installation.bootstrap_key, name, &secret, &mut evidence);
     }
+    read_audit_log(&mut manager, &mut evidence);
     note_files(&installation, "while it was written", &mut evidence);
     note_remains("the server", server.stop(), &mut evidence);
     note_files(&installation, "when the server was stopped", &mut evidence);
@@ -262,6 +263,19 @@ fn ask_around(server: &Server, manager: &mut Connection, evidence: &mut Evidence
             assert!([200, 401].contains(&reply.status), "{path}: {}", reply.text());
             evidence.reply(&format!("the answer to {who} at {path}"), &reply);
         }
+    }
+}
+
+/// Everything that was done above, as the audit log tells it.
+fn read_audit_log(manager: &mut Connection, evidence: &mut Evidence) {
+    let reply = manager.call("GET", "/api/system/audit-log/search?numberOfResults=1000", None);
+    let found = reply.ok();
+    let entries = found["auditLogs"].as_array().unwrap();
+    assert!(entries.len() > 30 && found["total"] == entries.len(), "{}", found["total"]);
+    evidence.reply_showing("the audit log", CONTROL, &reply);
+    for entry in entries {
+        let reply = manager.call("GET", &format!("/api/system/audit-log/{}", entry["id"]), None);
+        assert_eq!(reply.ok()["auditLog"], *entry);
     }
 }
 

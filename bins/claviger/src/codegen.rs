@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use claviger_domain::{CODES, Place};
-use claviger_http::{Dialect, FUSION_CODES, Guard, ROUTES, openapi_document};
+use claviger_http::{Dialect, FUSION_CODES, GATEWAY_ROUTES, Guard, ROUTES, openapi_document};
 
 use crate::settings::SETTINGS;
 
@@ -48,7 +48,7 @@ impl Part {
 }
 
 fn routes() -> String {
-    let rows = ROUTES.iter().map(|route| {
+    let rows = ROUTES.iter().chain(GATEWAY_ROUTES).map(|route| {
         let guard = match route.guard {
             Guard::Public => "anybody".to_owned(),
             Guard::Endpoint(endpoint) => format!("`{} {endpoint}`", route.method),
@@ -58,13 +58,19 @@ fn routes() -> String {
             }
             Guard::KeyManager => match route.dialect {
                 Some(Dialect::Fusion) => "key managers, with `x-api-key`".to_owned(),
-                Some(Dialect::FusionAuth) | None => "key managers, with `Authorization`".to_owned(),
+                Some(Dialect::FusionAuth) => "key managers, with `Authorization`".to_owned(),
+                None => "key managers".to_owned(),
             },
             Guard::Roles => "key managers, or by role".to_owned(),
+            Guard::Gateway => "gateways, with the API key of the request".to_owned(),
         };
         let path = format!("`{}`", route.template);
         let scope = route.scope_name().to_owned();
-        vec![format!("`{}`", route.method), path, guard, scope, route.summary.to_owned()]
+        let method = match route.guard {
+            Guard::Gateway => "any".to_owned(),
+            _ => format!("`{}`", route.method),
+        };
+        vec![method, path, guard, scope, route.summary.to_owned()]
     });
     table(["method", "path", "who may call it", "scope", "what it does"], rows)
 }
@@ -152,7 +158,7 @@ mod tests {
         for setting in SETTINGS {
             assert!(settings.contains(&format!("| `{}` |", setting.name)), "{}", setting.name);
         }
-        for route in ROUTES {
+        for route in ROUTES.iter().chain(GATEWAY_ROUTES) {
             assert!(routes.contains(route.template), "{}", route.template);
         }
     }

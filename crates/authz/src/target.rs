@@ -10,7 +10,8 @@ use crate::{Endpoint, Path};
 pub enum Target {
     /// An endpoint of the catalogue.
     Endpoint(Endpoint),
-    /// `/api/api-key[/{id}]`: only key managers reach it, and permissions neither grant nor withhold it.
+    /// `/api/api-key[/{id}]` and `/api/authorize`: only key managers reach them, and permissions neither grant nor withhold
+    /// them.
     ApiKeys,
     /// `/api/roles[/{id}]`: for key managers, and for keys whose roles say so. Only global keys change roles.
     Roles,
@@ -50,6 +51,7 @@ impl Target {
             Some(word) if word != second => Self::OtherCase,
             Some("api-key") if segments.nth(1).is_none() => Self::ApiKeys,
             Some("roles") if segments.nth(1).is_none() => Self::Roles,
+            Some("authorize") if segments.next().is_none() => Self::ApiKeys,
             Some(_) => Self::Reserved,
             None if Endpoint::is_beginning(second) => Self::Reserved,
             None => Self::Other,
@@ -74,7 +76,9 @@ mod tests {
     #[test]
     fn targets() {
         check("/api/user/7", Target::Endpoint(Endpoint::find("/api/user").unwrap()));
-        for path in ["/api/api-key", "/api/api-key/", "/api/api-key/7", "/api/api-key/search"] {
+        for path in
+            ["/api/api-key", "/api/api-key/", "/api/api-key/7", "/api/api-key/search", "/api/authorize"]
+        {
             check(path, Target::ApiKeys);
         }
         for path in ["/api/roles", "/api/roles/7"] {
@@ -83,6 +87,7 @@ mod tests {
         for path in [
             "/api/api-key/7/rotate",
             "/api/roles/7/8",
+            "/api/authorize/7",
             "/api/jwt",
             "/api/jwt/issue",
             "/api/jwt/validate",
@@ -107,6 +112,7 @@ mod tests {
             "/api/User",
             "/api/user/Search",
             "/api/Api-key",
+            "/api/Authorize",
             "/api/ROLES/7",
             "/OAuth2/token",
             "/.Well-Known/x",

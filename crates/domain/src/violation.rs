@@ -99,6 +99,18 @@ codes! {
         "At most 1000 audit logs on a page.";
     AUDIT_LOG_ORDER_BY_INVALID = "invalid" Place::AnyField,
         "Sort by id, insertInstant, insertUser or message, each with ASC or DESC.";
+    AUTHORIZATION_ADDRESS_INVALID = "invalid" Place::Field("authorization.address"),
+        "The address must be an IPv4 or IPv6 address.";
+    AUTHORIZATION_KEY_MISSING = "missing" Place::Field("authorization.key"),
+        "Name the API key by either its value or its id, and not by both.";
+    AUTHORIZATION_METHOD_INVALID = "invalid" Place::Field("authorization.method"),
+        "The method must be GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS.";
+    AUTHORIZATION_METHOD_MISSING = "missing" Place::Field("authorization.method"),
+        "The method is required.";
+    AUTHORIZATION_MISSING = "missing" Place::Field("authorization"),
+        "The object authorization is required.";
+    AUTHORIZATION_PATH_MISSING = "missing" Place::Field("authorization.path"),
+        "The path is required.";
     BODY_MISSING = "missing" Place::Request,
         "The request needs a JSON body.";
     BODY_TOO_LARGE = "tooLarge" Place::Request,

@@ -26,23 +26,25 @@ pub(crate) struct Answer {
     pub(crate) cache_seconds: u32,
     /// The strong entity tag with its quotes, of a document that can be asked for again.
     pub(crate) etag: Option<Arc<str>>,
+    /// Further headers: names in lower case, and values in ASCII.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
     /// An answer without content.
     pub(crate) const fn empty(status: u16) -> Self {
-        Self { status, body: Body::Empty, cache_seconds: 0, etag: None }
+        Self { status, body: Body::Empty, cache_seconds: 0, etag: None, headers: Vec::new() }
     }
 
     /// An answer with a JSON document.
     pub(crate) const fn json(status: u16, document: String) -> Self {
-        Self { status, body: Body::Json(document), cache_seconds: 0, etag: None }
+        Self { status, body: Body::Json(document), cache_seconds: 0, etag: None, headers: Vec::new() }
     }
 
     /// A document that caches may keep for so many seconds, and ask for again by its tag.
     pub(crate) fn shared(document: &Document, cache_seconds: u32) -> Self {
         let body = Body::SharedJson(document.text.clone());
-        Self { status: 200, body, cache_seconds, etag: Some(Arc::clone(&document.etag)) }
+        Self { status: 200, body, cache_seconds, etag: Some(Arc::clone(&document.etag)), headers: Vec::new() }
     }
 
     /// The answer to whoever has the document with one of the tags in `if_none_match` already: 304 and no content (RFC

@@ -233,6 +233,11 @@ impl Client {
         self.peer
     }
 
+    /// Whether the peer is a trusted proxy.
+    pub(crate) const fn is_by_proxy(&self) -> bool {
+        self.by_proxy
+    }
+
     /// The address for decisions and records, never one of IPv4 written as IPv6. `None` when it is not known, because the
     /// peer is on a Unix socket or a proxy reports something that is no address: what depends on addresses is refused
     /// then.

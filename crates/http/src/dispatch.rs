@@ -25,9 +25,10 @@ use crate::error::ApiError;
 #[cfg(feature = "sabotage-timing")]
 use crate::gate::Refusal;
 use crate::gate::{Caller, TenantHeader, admit};
+use crate::gateway::{self, Particulars, Question};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
-use crate::routes::{Dialect, Found, Guard, Operation, ROUTES, Route, Takes, find};
+use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, all_routes, find};
 use crate::shared_body::SharedBody;
 use crate::state::AppState;
 
@@ -71,6 +72,7 @@ pub(crate) async fn entry(
         caller_id: None,
         dialect: Dialect::FusionAuth,
         answers_in: Dialect::FusionAuth,
+        by_gateway: false,
     };
     let in_query =
         if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
@@ -87,6 +89,7 @@ pub(crate) async fn entry(
     }
     let (answer, error) = match outcome {
         Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
+        Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
         Err(error) => (error.answer(seen.answers_in), Some(error)),
     };
     match refused {
@@ -139,6 +142,8 @@ struct Seen {
     dialect: Dialect,
     /// The dialect of the answer.
     answers_in: Dialect,
+    /// Whether a gateway asks about somebody else's request.
+    by_gateway: bool,
 }
 
 async fn respond(
@@ -148,6 +153,11 @@ async fn respond(
     in_query: &InQuery,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
+    if let Some(question) = Question::of(request.uri().path()) {
+        seen.by_gateway = true;
+        seen.route = question.route();
+        return answer_gateway(request, state, question, seen);
+    }
     let method = method(request)?;
     // A path that could be read in two ways is no path of ours.
     let path = Path::parse(request.uri().path().as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
@@ -210,6 +220,29 @@ async fn respond(
         .unwrap_or_else(|_| Err(ApiError::Internal("the operation panicked".to_owned())))
 }
 
+/// Whether a request may go on about which a gateway asks. The body, if any, and what is in the query string are the
+/// upstream's.
+fn answer_gateway(
+    request: &HttpRequest,
+    state: &AppState,
+    question: Question<'_>,
+    seen: &mut Seen,
+) -> Result<Answer, ApiError> {
+    let headers = request.headers();
+    let credentials = credentials(request, &Ok(None));
+    seen.carrier = credentials.ok().and_then(|presented| presented.carrier);
+    let asked = Particulars {
+        method: request.method().as_str(),
+        headers,
+        client: &seen.client,
+        credentials,
+        tenant: tenant_header(headers),
+    };
+    let caller = gateway::decide(state, question, &asked)?;
+    seen.caller_id = Some(caller.api_key_id());
+    Ok(gateway::allowed(&caller))
+}
+
 /// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with
 /// `X-HTTP-Method-Override: PATCH`. No other override is read. `None` is a known method that no route has.
 fn method(request: &HttpRequest) -> Result<Option<Method>, ApiError> {
@@ -266,7 +299,7 @@ fn caller(
     let anonymous = match route.guard {
         Guard::Optional(_) => true,
         Guard::Operator(_) => is_local_operator(request, state, &seen.client),
-        Guard::Public | Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles => false,
+        Guard::Public | Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles | Guard::Gateway => false,
     };
     if anonymous && credential == Credential::None {
         return Ok(None);
@@ -370,6 +403,9 @@ fn response(
     if let Some(etag) = &answer.etag {
         response.insert_header((ETAG, &**etag));
     }
+    for (name, value) in answer.headers {
+        response.insert_header((name, value));
+    }
     match error {
         Some(ApiError::MethodNotAllowed) => {
             response.insert_header((ALLOW, allowed_methods(request, dialect)));
@@ -413,7 +449,7 @@ fn log(
     error: Option<&ApiError>,
     stopwatch: Stopwatch,
 ) {
-    // Vending a token and searching with a body change nothing.
+    // Vending a token, searching with a body and asking about rights change nothing.
     let changing = !request.method().is_safe()
         && seen.route.is_none_or(|route| {
             !matches!(
@@ -422,6 +458,9 @@ fn log(
                     | Operation::SearchIpAccessControlListsByBody
                     | Operation::SearchKeysByBody
                     | Operation::VendToken
+                    | Operation::Authorize
+                    | Operation::ForwardAuth
+                    | Operation::ExtAuthz
             )
         });
     let level = match error {
@@ -507,7 +546,7 @@ fn loggable(path: &str) -> String {
     let known = |segment: &str| {
         segment.is_empty()
             || segment.parse::<claviger_domain::KeyId>().is_ok()
-            || ROUTES.iter().any(|route| route.template.split('/').any(|literal| literal == segment))
+            || all_routes().any(|route| route.template.split('/').any(|literal| literal == segment))
     };
     let segments: Vec<_> =
         path.split('/').take(16).map(|segment| if known(segment) { segment } else { "*" }).collect();

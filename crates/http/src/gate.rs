@@ -41,6 +41,24 @@ pub(crate) enum Refusal {
     ScopeTooNarrow(ApiKeyId),
     /// The route is guarded as something else than what its path leads to: a bug, answered by refusing.
     UnknownEndpoint,
+    /// A gateway's question from a peer that is no trusted proxy.
+    UntrustedGateway,
+    /// A gateway's question without the method or the URI of the request that it is about.
+    OriginalMissing,
+    /// A gateway's question with one of these twice, or in another spelling besides.
+    OriginalRepeated,
+    /// A gateway's question in both conventions, one of which may be the client's own words.
+    OriginalContradictory,
+    /// A gateway asks about a request with more than one credential.
+    TwoCredentials,
+    /// A gateway asks about a URI that two programs could read differently.
+    OriginalPath,
+    /// A gateway asks about a method that nobody is granted.
+    OriginalMethod,
+    /// A gateway asks about a request whose tenant header is no UUID, or stands twice.
+    MalformedTenant(ApiKeyId),
+    /// A gateway asks about a request for a tenant that there is not, or that is being deleted.
+    NoSuchTenant,
 }
 
 impl Refusal {
@@ -50,19 +68,28 @@ impl Refusal {
             Self::TenantGone(id)
             | Self::Denied(id, _)
             | Self::ObjectNotCovered(id)
-            | Self::ScopeTooNarrow(id) => Some(id),
+            | Self::ScopeTooNarrow(id)
+            | Self::MalformedTenant(id) => Some(id),
             Self::NoCredential
             | Self::OtherScheme
             | Self::Mistyped
             | Self::UnknownKey
-            | Self::UnknownEndpoint => None,
+            | Self::UnknownEndpoint
+            | Self::UntrustedGateway
+            | Self::OriginalMissing
+            | Self::OriginalRepeated
+            | Self::OriginalContradictory
+            | Self::TwoCredentials
+            | Self::OriginalPath
+            | Self::OriginalMethod
+            | Self::NoSuchTenant => None,
         }
     }
 }
 
 impl Refusal {
     /// One of each kind but those for which the rules have a reason, in the order of [`place`](Self::place).
-    const WITHOUT_REASON: [Self; 8] = [
+    const WITHOUT_REASON: [Self; 17] = [
         Self::NoCredential,
         Self::OtherScheme,
         Self::Mistyped,
@@ -71,6 +98,15 @@ impl Refusal {
         Self::ObjectNotCovered(ApiKeyId::from_u128(0)),
         Self::ScopeTooNarrow(ApiKeyId::from_u128(0)),
         Self::UnknownEndpoint,
+        Self::UntrustedGateway,
+        Self::OriginalMissing,
+        Self::OriginalRepeated,
+        Self::OriginalContradictory,
+        Self::TwoCredentials,
+        Self::OriginalPath,
+        Self::OriginalMethod,
+        Self::MalformedTenant(ApiKeyId::from_u128(0)),
+        Self::NoSuchTenant,
     ];
 
     /// The names of all refusals, in the order of [`place`](Self::place).
@@ -89,6 +125,15 @@ impl Refusal {
             Self::ObjectNotCovered(_) => 5,
             Self::ScopeTooNarrow(_) => 6,
             Self::UnknownEndpoint => 7,
+            Self::UntrustedGateway => 8,
+            Self::OriginalMissing => 9,
+            Self::OriginalRepeated => 10,
+            Self::OriginalContradictory => 11,
+            Self::TwoCredentials => 12,
+            Self::OriginalPath => 13,
+            Self::OriginalMethod => 14,
+            Self::MalformedTenant(_) => 15,
+            Self::NoSuchTenant => 16,
             Self::Denied(_, reason) => Self::WITHOUT_REASON.len() + reason.place(),
         }
     }
@@ -107,6 +152,44 @@ impl Refusal {
             Self::ObjectNotCovered(_) => "object_not_covered",
             Self::ScopeTooNarrow(_) => "scope_too_narrow",
             Self::UnknownEndpoint => "unknown_endpoint",
+            Self::UntrustedGateway => "untrusted_gateway",
+            Self::OriginalMissing => "original_missing",
+            Self::OriginalRepeated => "original_repeated",
+            Self::OriginalContradictory => "original_contradictory",
+            Self::TwoCredentials => "two_credentials",
+            Self::OriginalPath => "original_path",
+            Self::OriginalMethod => "original_method",
+            Self::MalformedTenant(_) => "malformed_tenant",
+            Self::NoSuchTenant => "no_such_tenant",
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether a gateway is told 403: the credential is good, or nobody's would do. Everything else is 401, which says
+    /// that the gateway or the credential is not known.
+    pub(crate) const fn is_forbidden(self) -> bool {
+        match self {
+            Self::OriginalPath
+            | Self::OriginalMethod
+            | Self::MalformedTenant(_)
+            | Self::NoSuchTenant
+            | Self::ObjectNotCovered(_)
+            | Self::ScopeTooNarrow(_) => true,
+            Self::Denied(_, reason) => {
+                !matches!(reason, Reason::Expired | Reason::Disabled | Reason::AddressBlocked)
+            }
+            Self::NoCredential
+            | Self::OtherScheme
+            | Self::Mistyped
+            | Self::UnknownKey
+            | Self::TenantGone(_)
+            | Self::UnknownEndpoint
+            | Self::UntrustedGateway
+            | Self::OriginalMissing
+            | Self::OriginalRepeated
+            | Self::OriginalContradictory
+            | Self::TwoCredentials => false,
         }
     }
 }
@@ -244,10 +327,63 @@ pub(crate) fn admit(
             Target::Endpoint(Endpoint::find(path).ok_or(ApiError::Refused(Refusal::UnknownEndpoint))?)
         }
         Guard::Public => return Err(ApiError::Refused(Refusal::NoCredential)),
+        // Who asks there is the gateway, and not the caller.
+        Guard::Gateway => return Err(ApiError::Refused(Refusal::UnknownEndpoint)),
     };
     if Target::of(&path) != target {
         return Err(ApiError::Refused(Refusal::UnknownEndpoint));
     }
+    let caller = present(state, method, path, credential, tenant, address)?;
+    if tenant == TenantHeader::Malformed {
+        // A global endpoint takes no tenant header at all; elsewhere the caller may know what is wrong with it.
+        let global = match target {
+            Target::Endpoint(endpoint) => endpoint.scope() == EndpointScope::Global,
+            Target::Roles => !matches!(method, RequestMethod::Get | RequestMethod::Head),
+            _ => false,
+        };
+        return Err(if global {
+            ApiError::Refused(Refusal::Denied(caller.entry.id, Reason::TenantHeaderAtGlobalEndpoint))
+        } else {
+            Violation::new(&codes::TENANT_ID_COULD_NOT_CONVERT).into()
+        });
+    }
+    Ok(caller)
+}
+
+/// Lets a request through about which a gateway asks: its own method and path, its credential, and the address from which
+/// it came. The path may be anything, Claviger's own paths included.
+///
+/// # Errors
+/// [`ApiError::Refused`], of which [`Refusal::is_forbidden`] tells those that the right key does not help against;
+/// [`ApiError::Unavailable`] while this node does not hold the database.
+pub(crate) fn admit_for_gateway(
+    state: &AppState,
+    method: RequestMethod,
+    path: Path<'_>,
+    credential: Credential<'_>,
+    tenant: TenantHeader,
+    address: Option<IpAddr>,
+) -> Result<Caller, ApiError> {
+    let caller = present(state, method, path, credential, tenant, address).map_err(|error| match error {
+        // The one thing that can be invalid: the tenant that the request names.
+        ApiError::Invalid(_) => ApiError::Refused(Refusal::NoSuchTenant),
+        error => error,
+    })?;
+    if tenant == TenantHeader::Malformed {
+        return Err(ApiError::Refused(Refusal::MalformedTenant(caller.entry.id)));
+    }
+    Ok(caller)
+}
+
+/// From the credential to the decision. A malformed tenant header is left to whoever asks.
+fn present(
+    state: &AppState,
+    method: RequestMethod,
+    path: Path<'_>,
+    credential: Credential<'_>,
+    tenant: TenantHeader,
+    address: Option<IpAddr>,
+) -> Result<Caller, ApiError> {
     let presented = match credential {
         Credential::None => return Err(ApiError::Refused(Refusal::NoCredential)),
         Credential::Basic(_) | Credential::OtherScheme => {
@@ -266,21 +402,7 @@ pub(crate) fn admit(
         TenantHeader::Absent | TenantHeader::Malformed => None,
     };
     let digest = state.digester.digest(presented);
-    let caller = pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id, address })?;
-    if tenant == TenantHeader::Malformed {
-        // A global endpoint takes no tenant header at all; elsewhere the caller may know what is wrong with it.
-        let global = match target {
-            Target::Endpoint(endpoint) => endpoint.scope() == EndpointScope::Global,
-            Target::Roles => !matches!(method, RequestMethod::Get | RequestMethod::Head),
-            _ => false,
-        };
-        return Err(if global {
-            ApiError::Refused(Refusal::Denied(caller.entry.id, Reason::TenantHeaderAtGlobalEndpoint))
-        } else {
-            Violation::new(&codes::TENANT_ID_COULD_NOT_CONVERT).into()
-        });
-    }
-    Ok(caller)
+    pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id, address })
 }
 
 /// Looks the key up and decides. A refusal counts only if memory was whole all the time: while it is loaded again, a key

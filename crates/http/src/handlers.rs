@@ -255,6 +255,13 @@ pub(crate) fn handle(
         Operation::SearchAuditLogsByBody => {
             found_audit_logs(state, known?, input.document().and_then(wire::audit_log::from_body))
         }
+        Operation::Authorize => {
+            let question = input.document().and_then(wire::authorization::question)?;
+            let answer = ops::authorization::authorize(state, known?, &question)?;
+            json_answer(&wire::authorization::response(&answer))
+        }
+        // Answered before any of this.
+        Operation::ForwardAuth | Operation::ExtAuthz => Err(ApiError::NoSuchPath),
         Operation::RetrieveMetrics => metrics(state),
         Operation::RetrieveVersion => known.and_then(|_| version()),
         Operation::RetrieveHealth => Ok(health(state)),

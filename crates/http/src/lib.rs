@@ -10,6 +10,7 @@ mod credential;
 mod dispatch;
 mod error;
 mod gate;
+mod gateway;
 mod handlers;
 #[cfg(feature = "in-process")]
 mod in_process;
@@ -34,7 +35,7 @@ pub use in_process::{Call, Outcome, in_process};
 pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};
 pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};
-pub use routes::{Dialect, Gives, Guard, Operation, QueryParameter, ROUTES, Route, Takes};
+pub use routes::{Dialect, GATEWAY_ROUTES, Gives, Guard, Operation, QueryParameter, ROUTES, Route, Takes};
 pub use rsa_stock::RsaStockSize;
 pub use server::{CHATTY_TARGETS, Ready, ServerError, Stop, create_api_key, serve};
 pub use state::{Clock, system_clock};

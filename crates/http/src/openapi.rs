@@ -5,7 +5,7 @@ use claviger_domain::Method;
 use serde_json::{Map, Value, json};
 
 use crate::handlers::FUSIONAUTH_VERSION;
-use crate::routes::{Dialect, Gives, Guard, Operation, ROUTES, Route, Takes};
+use crate::routes::{Dialect, Gives, Guard, Operation, Route, Takes, all_routes};
 use crate::wire;
 use crate::wire::json::sorted;
 
@@ -13,7 +13,7 @@ use crate::wire::json::sorted;
 #[must_use]
 pub fn openapi_document() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in all_routes() {
         let path = paths.entry(route.template).or_insert_with(|| json!({}));
         if let Some(methods) = path.as_object_mut() {
             let method = route.method.as_str().to_ascii_lowercase();
@@ -56,8 +56,10 @@ fn operation(route: &Route) -> Value {
             Guard::Public => json!([]),
             Guard::Optional(_) => json!([{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
             Guard::KeyManager if route.dialect == Some(Dialect::Fusion) => json!([{"ApiKeyHeader": []}]),
-            Guard::KeyManager => json!([{"ApiKey": []}]),
-            Guard::Endpoint(_) | Guard::Roles => json!([{"ApiKey": []}, {"ApiKeyHeader": []}]),
+            Guard::KeyManager if route.dialect.is_some() => json!([{"ApiKey": []}]),
+            Guard::Endpoint(_) | Guard::KeyManager | Guard::Roles | Guard::Gateway => {
+                json!([{"ApiKey": []}, {"ApiKeyHeader": []}])
+            }
             Guard::Operator(_) => json!([{"ApiKey": []}, {"ApiKeyHeader": []}, {"ApiKeyAsPassword": []}]),
         },
     });
@@ -65,8 +67,9 @@ fn operation(route: &Route) -> Value {
     if let Some(name) =
         route.template.split('/').find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
     {
-        let schema = match route.operation {
-            Operation::RetrieveAuditLog => json!({"type": "integer", "format": "int64"}),
+        let schema = match (route.operation, route.guard) {
+            (Operation::RetrieveAuditLog, _) => json!({"type": "integer", "format": "int64"}),
+            (_, Guard::Gateway) => json!({"type": "string"}),
             _ => json!({"type": "string", "format": "uuid"}),
         };
         parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
@@ -75,7 +78,10 @@ fn operation(route: &Route) -> Value {
         parameters.push(json!({"name": parameter.name, "in": "query", "required": false,
             "description": parameter.description, "schema": {"type": parameter.schema_type}}));
     }
-    if route.scope() == Some(EndpointScope::Tenant) || route.operation == Operation::ValidateToken {
+    if route.scope() == Some(EndpointScope::Tenant)
+        || route.operation == Operation::ValidateToken
+        || route.guard == Guard::Gateway
+    {
         parameters.push(json!({"name": "X-FusionAuth-TenantId", "in": "header", "required": false,
             "schema": {"type": "string", "format": "uuid"}}));
     }
@@ -151,6 +157,9 @@ fn content(schema: &str) -> Value {
 }
 
 fn responses(route: &Route) -> Value {
+    if route.guard == Guard::Gateway {
+        return gateway_responses();
+    }
     let mut responses = Map::new();
     responses.insert(
         if route.operation == Operation::CreateRole { "201" } else { "200" }.to_owned(),
@@ -186,7 +195,7 @@ fn responses(route: &Route) -> Value {
         Guard::Public if route.operation == Operation::ValidateToken => {
             add("401", "No token, or one that is not valid", false);
         }
-        Guard::Public => {}
+        Guard::Public | Guard::Gateway => {}
         Guard::Endpoint(_) | Guard::Operator(_) | Guard::Optional(_) | Guard::KeyManager | Guard::Roles => {
             add("401", "Not authenticated or not authorized", false);
         }
@@ -194,7 +203,9 @@ fn responses(route: &Route) -> Value {
     if matches!(route.operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys) {
         add("304", "The document has the tag in If-None-Match still", false);
     }
-    if (has_id && route.method != Method::Post) || route.operation == Operation::RetrievePublicKeys {
+    if (has_id && route.method != Method::Post)
+        || matches!(route.operation, Operation::RetrievePublicKeys | Operation::Authorize)
+    {
         add("404", "No such object within reach", false);
     }
     if matches!(route.takes, Takes::Json(_))
@@ -204,6 +215,7 @@ fn responses(route: &Route) -> Value {
                 | Operation::SearchIpAccessControlListsByBody
                 | Operation::SearchKeysByBody
                 | Operation::VendToken
+                | Operation::Authorize
         )
     {
         add("409", "Somebody else changed the object at the same time; try again", true);
@@ -220,6 +232,21 @@ fn responses(route: &Route) -> Value {
         add("503", "Not possible right now", true);
     }
     Value::Object(responses)
+}
+
+/// What gateways are told.
+fn gateway_responses() -> Value {
+    let id = |description: &str| json!({"description": description, "schema": {"type": "string", "format": "uuid"}});
+    json!({
+        "200": {"description": "The request may go on", "headers": {
+            "X-Claviger-Api-Key-Id": id("The API key of the request"),
+            "X-Claviger-Tenant-Id": id("The tenant to which the request is confined, if it is"),
+        }},
+        "401": {"description": "No API key, one that is not good, or a gateway that is not trusted",
+            "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}}},
+        "403": {"description": "The API key is good but may not do that, or nobody may"},
+        "503": {"description": "Not possible right now"},
+    })
 }
 
 fn schemas() -> Map<String, Value> {
@@ -242,6 +269,7 @@ fn schemas() -> Map<String, Value> {
         own,
         wire::api_key::schemas(),
         wire::audit_log::schemas(),
+        wire::authorization::schemas(),
         wire::fusion::schemas(),
         wire::ip_acl::schemas(),
         wire::ip_acl_search::schemas(),
@@ -277,7 +305,7 @@ mod tests {
         {
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()));
         }
-        let merged: HashSet<_> = ROUTES.iter().map(|route| (route.method, route.template)).collect();
+        let merged: HashSet<_> = all_routes().map(|route| (route.method, route.template)).collect();
         assert_eq!(ids.len(), merged.len());
         let text = document.to_string();
         for reference in text.split("\"#/components/schemas/").skip(1) {

@@ -20,6 +20,8 @@ pub enum Guard {
     KeyManager,
     /// API keys that manage others, and those whose roles allow it. Changing takes a global key.
     Roles,
+    /// The API key of the request about which a gateway asks, if that key may make it.
+    Gateway,
 }
 
 /// The two APIs that meet on `/api/api-key`, told apart by the header that carries the API key.
@@ -80,6 +82,9 @@ pub enum Operation {
     RetrieveAuditLog,
     SearchAuditLogs,
     SearchAuditLogsByBody,
+    Authorize,
+    ForwardAuth,
+    ExtAuthz,
 }
 
 /// What a request carries.
@@ -166,7 +171,7 @@ impl Route {
     #[must_use]
     pub fn scope(&self) -> Option<EndpointScope> {
         match self.guard {
-            Guard::Public => None,
+            Guard::Public | Guard::Gateway => None,
             Guard::KeyManager => Some(EndpointScope::Tenant),
             Guard::Roles if self.method == Method::Get => Some(EndpointScope::Tenant),
             Guard::Roles => Some(EndpointScope::Global),
@@ -306,6 +311,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateFusionApiKey, FUSION_API_KEY, ONE_FUSION_API_KEY, "Create an API key with roles").in_dialect(Dialect::Fusion),
     route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveFusionApiKey, Takes::Nothing, ONE_FUSION_API_KEY, "Retrieve an API key").in_dialect(Dialect::Fusion),
     route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteFusionApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key").in_dialect(Dialect::Fusion),
+    route(Method::Post, "/api/authorize", Guard::KeyManager, Operation::Authorize, Takes::Json("AuthorizationRequest"), Gives::Json("AuthorizationResponse"), "Whether an API key may make a request, and why not"),
     route(Method::Get, "/api/roles", Guard::Roles, Operation::RetrieveRoles, Takes::Nothing, Gives::Json("Roles"), "Retrieve every role"),
     route(Method::Post, "/api/roles", Guard::Roles, Operation::CreateRole, ROLE, ONE_ROLE, "Create a role"),
     route(Method::Get, "/api/roles/{roleId}", Guard::Roles, Operation::RetrieveRole, Takes::Nothing, ONE_ROLE, "Retrieve a role"),
@@ -348,6 +354,19 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/system/version", Guard::Endpoint("/api/system/version"), Operation::RetrieveVersion, Takes::Nothing, Gives::Json("Version"), "The version of the FusionAuth API that is answered"),
 ];
 
+/// Where gateways ask about requests of others. They stand apart: any method is taken there, and what is decided about is
+/// not these paths. The second one stands for everything below it.
+#[rustfmt::skip]
+pub static GATEWAY_ROUTES: &[Route] = &[
+    route(Method::Get, "/forward-auth", Guard::Gateway, Operation::ForwardAuth, Takes::Nothing, Gives::Nothing, "Whether a request may go on whose method and URI stand in X-Original-* or X-Forwarded-* headers"),
+    route(Method::Get, "/ext-authz/{path}", Guard::Gateway, Operation::ExtAuthz, Takes::Nothing, Gives::Nothing, "Whether a request with this method and the path behind the prefix may go on"),
+];
+
+/// The routes of both tables.
+pub(crate) fn all_routes() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(GATEWAY_ROUTES)
+}
+
 /// The value of a route's one path parameter, if it has one: the raw segment.
 pub(crate) type Parameter<'a> = Option<&'a str>;
 
@@ -382,7 +401,7 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect
         Guard::Endpoint(own) | Guard::Operator(own) | Guard::Optional(own) => {
             Endpoint::resolve(path) != Endpoint::find(own)
         }
-        Guard::Public | Guard::KeyManager | Guard::Roles => false,
+        Guard::Public | Guard::KeyManager | Guard::Roles | Guard::Gateway => false,
     });
     if other_endpoint {
         return Found::Nothing;

@@ -140,7 +140,7 @@ pub(crate) fn target(path: &str) -> NaiveTarget {
         return NaiveTarget::Endpoint(endpoint, *global);
     }
     match (literal.as_str(), parts.len()) {
-        ("/api/api-key", 2..=3) => NaiveTarget::ApiKeys,
+        ("/api/api-key", 2..=3) | ("/api/authorize", 2) => NaiveTarget::ApiKeys,
         ("/api/roles", 2..=3) => NaiveTarget::Roles,
         ("" | "/api", _) => NaiveTarget::Other,
         _ => NaiveTarget::Reserved,

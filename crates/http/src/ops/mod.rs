@@ -3,6 +3,7 @@
 
 pub(crate) mod api_key;
 pub(crate) mod audit_log;
+pub(crate) mod authorization;
 pub(crate) mod default_roles;
 pub(crate) mod expiry;
 pub(crate) mod fusion_api_key;

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_key;
 pub(crate) mod audit_log;
+pub(crate) mod authorization;
 pub(crate) mod errors;
 pub(crate) mod fusion;
 pub(crate) mod ip_acl;

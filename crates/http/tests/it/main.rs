@@ -19,6 +19,7 @@ mod carriers;
 mod client_address;
 mod concurrency;
 mod fusion;
+mod gateway;
 mod input;
 mod interruption;
 mod ip_acl;

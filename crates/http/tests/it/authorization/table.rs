@@ -72,6 +72,12 @@ pub(crate) const TABLE: &[Row] = &[
     ("PUT", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("PATCH", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("DELETE", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
+    ("POST", "/api/authorize", Class::Managers, |server, tenant| Sample {
+        path: "/api/authorize".to_owned(),
+        body: Some(json!({"authorization": {
+            "key": server.api_key(json!({"tenantId": tenant})).value, "method": "GET", "path": "/",
+        }})),
+    }),
     ("POST", "/api/ip-acl", Class::Global("/api/ip-acl"), |_, _| list("/api/ip-acl".to_owned())),
     ("POST", "/api/ip-acl/{ipAccessControlListId}", Class::Global("/api/ip-acl"), |_, _| {
         list(format!("/api/ip-acl/{}", uuid()))

@@ -1,0 +1,272 @@
+//! What gateways ask before they let a request through to somebody else's API.
+//!
+//! The question is a request of its own. `/forward-auth` is told in headers what the gateway was asked for, in the words
+//! of nginx (`X-Original-*`) or of Traefik and Caddy (`X-Forwarded-*`); to `/ext-authz` Envoy sends the method as it is
+//! and the path behind that prefix. The credential, the tenant header and the client's address are the original request's
+//! own, so they are read as everywhere. Gateways tell 200, 401 and 403 apart and take everything else for a fault.
+//!
+//! Headers are believed only from trusted proxies, and only if there is exactly one way to read them: both conventions
+//! at once, a header twice, or one spelled with underscores besides would let a client choose what is decided about.
+
+use actix_web::http::header::HeaderMap;
+use claviger_authz::Path;
+use claviger_domain::RequestMethod;
+
+use crate::answer::Answer;
+use crate::client_address::Client;
+use crate::credential::{Ambiguous, Presented};
+use crate::error::ApiError;
+use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway};
+use crate::routes::{GATEWAY_ROUTES, Operation, Route};
+use crate::state::AppState;
+
+/// The header that tells a client how to identify itself (RFC 9110, section 11.6.1).
+const CHALLENGE: (&str, &str) = ("www-authenticate", "ApiKey realm=\"claviger\"");
+/// The headers that tell the upstream who calls. Gateways delete them from what clients send.
+const API_KEY_ID: &str = "x-claviger-api-key-id";
+const TENANT_ID: &str = "x-claviger-tenant-id";
+
+/// The headers with method and URI of the original request, in the one convention and in the other.
+const ORIGINAL: [&str; 4] = ["x-original-method", "x-original-uri", "x-forwarded-method", "x-forwarded-uri"];
+
+/// A question of a gateway, as far as its path goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question<'a> {
+    /// About what headers say.
+    ForwardAuth,
+    /// About this path, raw, with the question's own method.
+    ExtAuthz(&'a str),
+}
+
+impl<'a> Question<'a> {
+    /// The question that a raw path asks, if it is one.
+    pub(crate) fn of(raw_path: &'a str) -> Option<Self> {
+        if matches!(raw_path, "/forward-auth" | "/forward-auth/") {
+            return Some(Self::ForwardAuth);
+        }
+        let rest = raw_path.strip_prefix("/ext-authz")?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(Self::ExtAuthz(rest))
+    }
+
+    /// The route under which it is counted.
+    pub(crate) fn route(self) -> Option<&'static Route> {
+        let operation = match self {
+            Self::ForwardAuth => Operation::ForwardAuth,
+            Self::ExtAuthz(_) => Operation::ExtAuthz,
+        };
+        GATEWAY_ROUTES.iter().find(|route| route.operation == operation)
+    }
+}
+
+/// What a gateway sends along with its question.
+pub(crate) struct Particulars<'a> {
+    /// The method of the question itself.
+    pub(crate) method: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) client: &'a Client,
+    pub(crate) credentials: Result<Presented<'a>, Ambiguous>,
+    pub(crate) tenant: TenantHeader,
+}
+
+/// Decides about the original request.
+///
+/// # Errors
+/// [`ApiError::Refused`], and [`ApiError::Unavailable`] while this node does not hold the database.
+pub(crate) fn decide(
+    state: &AppState,
+    question: Question<'_>,
+    asked: &Particulars<'_>,
+) -> Result<Caller, ApiError> {
+    let (method, uri) = match question {
+        Question::ForwardAuth => original(asked)?,
+        Question::ExtAuthz(path) => (asked.method.as_bytes(), path.as_bytes()),
+    };
+    // Before any key is looked at: what is wrong with a path tells nothing about keys.
+    let method = std::str::from_utf8(method).ok().and_then(|name| name.parse::<RequestMethod>().ok());
+    let method = method.ok_or(ApiError::Refused(Refusal::OriginalMethod))?;
+    let path = path(uri).ok_or(ApiError::Refused(Refusal::OriginalPath))?;
+    let credential =
+        asked.credentials.map_err(|Ambiguous| ApiError::Refused(Refusal::TwoCredentials))?.credential;
+    admit_for_gateway(state, method, path, credential, asked.tenant, asked.client.address())
+}
+
+/// The path of a URI in origin form. A fragment has no place there, not even behind the query: some cut at it first.
+fn path(uri: &[u8]) -> Option<Path<'_>> {
+    if uri.contains(&b'#') {
+        return None;
+    }
+    Path::parse(uri.split(|byte| *byte == b'?').next()?).ok()
+}
+
+/// Method and URI of the original request.
+fn original<'a>(asked: &Particulars<'a>) -> Result<(&'a [u8], &'a [u8]), ApiError> {
+    if !asked.client.is_by_proxy() {
+        return Err(ApiError::Refused(Refusal::UntrustedGateway));
+    }
+    let mut values: [Option<&[u8]>; ORIGINAL.len()] = [None; ORIGINAL.len()];
+    let mut repeated = false;
+    for (name, value) in asked.headers {
+        for (own, slot) in ORIGINAL.iter().zip(&mut values) {
+            if is_spelling_of(own, name.as_str()) {
+                repeated |= slot.replace(value.as_bytes()).is_some() || name.as_str() != *own;
+            }
+        }
+    }
+    let refusal = match values {
+        [Some(_), _, Some(_), _]
+        | [Some(_), _, _, Some(_)]
+        | [_, Some(_), Some(_), _]
+        | [_, Some(_), _, Some(_)] => Refusal::OriginalContradictory,
+        _ if repeated => Refusal::OriginalRepeated,
+        [Some(method), Some(uri), None, None] | [None, None, Some(method), Some(uri)] => {
+            return Ok((method, uri));
+        }
+        _ => Refusal::OriginalMissing,
+    };
+    Err(ApiError::Refused(refusal))
+}
+
+/// Whether a header is this one for a program that takes underscores for hyphens.
+fn is_spelling_of(own: &str, name: &str) -> bool {
+    own.len() == name.len()
+        && own.bytes().zip(name.bytes()).all(|(own, byte)| own == byte || (own == b'-' && byte == b'_'))
+}
+
+/// The answer that lets a request through, and says whose it is.
+pub(crate) fn allowed(caller: &Caller) -> Answer {
+    let mut headers = vec![(API_KEY_ID, caller.api_key_id().to_string())];
+    headers.extend(caller.scope().tenant().map(|tenant_id| (TENANT_ID, tenant_id.to_string())));
+    Answer { headers, ..Answer::empty(200) }
+}
+
+/// The answer that does not, to whatever was asked.
+pub(crate) fn refused(error: &ApiError) -> Answer {
+    match error {
+        ApiError::Refused(refusal) if refusal.is_forbidden() => Answer::empty(403),
+        ApiError::Refused(_) => {
+            let (name, value) = CHALLENGE;
+            Answer { headers: vec![(name, value.to_owned())], ..Answer::empty(401) }
+        }
+        // Nobody is let through either, and it is seen that the reason is not the request.
+        _ => Answer::empty(503),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use claviger_authz::Reason;
+
+    use super::*;
+    use crate::client_address::{Peer, TrustedProxies};
+    use crate::credential;
+
+    fn refusal(trusted: &str, lines: &[(&'static str, &str)]) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let trusted: TrustedProxies = trusted.parse().unwrap();
+        let peer = Peer::new(Some(([192, 0, 2, 1], 1).into()), false);
+        let client = Client::new(peer, &trusted, [].into_iter());
+        let credentials = credential::parse([].into_iter(), [].into_iter(), [].into_iter(), None);
+        let asked = Particulars {
+            method: "GET",
+            headers: &headers,
+            client: &client,
+            credentials,
+            tenant: TenantHeader::Absent,
+        };
+        match original(&asked) {
+            Ok((method, uri)) => Ok((method.to_vec(), uri.to_vec())),
+            Err(ApiError::Refused(refusal)) => Err(refusal),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn one_convention_is_believed_and_only_from_a_proxy() {
+        const NGINX: [(&str, &str); 2] = [("x-original-method", "GET"), ("x-original-uri", "/a?b")];
+        const CADDY: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a?b")];
+        let asked = Ok((b"GET".to_vec(), b"/a?b".to_vec()));
+        for convention in [NGINX, CADDY] {
+            assert_eq!(refusal("192.0.2.1", &convention), asked);
+            assert_eq!(refusal("192.0.2.2", &convention), Err(Refusal::UntrustedGateway));
+            for line in convention {
+                assert_eq!(refusal("192.0.2.1", &[line]), Err(Refusal::OriginalMissing));
+                let repeated = [convention.as_slice(), &[line]].concat();
+                assert_eq!(refusal("192.0.2.1", &repeated), Err(Refusal::OriginalRepeated));
+            }
+        }
+        for first in NGINX {
+            for second in CADDY {
+                assert_eq!(refusal("192.0.2.1", &[first, second]), Err(Refusal::OriginalContradictory));
+            }
+            for (one, two) in [(NGINX, CADDY), (CADDY, NGINX)] {
+                let both = [one.as_slice(), &two[..1]].concat();
+                assert_eq!(refusal("192.0.2.1", &both), Err(Refusal::OriginalContradictory));
+            }
+        }
+        assert_eq!(refusal("192.0.2.1", &[]), Err(Refusal::OriginalMissing));
+    }
+
+    #[test]
+    fn underscores_are_a_second_spelling() {
+        let good = [("x-original-method", "GET"), ("x-original-uri", "/a")];
+        for name in ["x_original_uri", "x-original_uri", "x_original-method"] {
+            let beside = [good.as_slice(), &[(name, "/a")]].concat();
+            assert_eq!(refusal("192.0.2.1", &beside), Err(Refusal::OriginalRepeated), "{name}");
+        }
+        assert_eq!(
+            refusal("192.0.2.1", &[("x_original_method", "GET"), ("x_original_uri", "/a")]),
+            Err(Refusal::OriginalRepeated)
+        );
+        let beside = [good.as_slice(), &[("x_forwarded_uri", "/a")]].concat();
+        assert_eq!(refusal("192.0.2.1", &beside), Err(Refusal::OriginalContradictory));
+        let other = [good.as_slice(), &[("x-original-url", "/b"), ("x-forwarded-urn", "/b")]].concat();
+        assert!(refusal("192.0.2.1", &other).is_ok());
+    }
+
+    #[test]
+    fn questions() {
+        assert_eq!(Question::of("/forward-auth"), Some(Question::ForwardAuth));
+        assert_eq!(Question::of("/forward-auth/"), Some(Question::ForwardAuth));
+        assert_eq!(Question::of("/ext-authz"), Some(Question::ExtAuthz("")));
+        assert_eq!(Question::of("/ext-authz/"), Some(Question::ExtAuthz("/")));
+        assert_eq!(Question::of("/ext-authz//a/../b;c"), Some(Question::ExtAuthz("//a/../b;c")));
+        for other in ["/forward-auth/x", "/Forward-Auth", "/ext-authzx", "/ext-Authz/x", "/", ""] {
+            assert_eq!(Question::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_path_ends_at_the_query() {
+        let text = |uri: &str| path(uri.as_bytes()).map(|path| path.to_string());
+        assert_eq!(text("/v1/a?b=/../c"), Some("/v1/a".to_owned()));
+        assert_eq!(text("/v1/a?"), Some("/v1/a".to_owned()));
+        for uri in ["", "?a", "a", "*", "http://h/v1", "//v1", "/v1/../a", "/v1/a#b", "/v1/a?b#c", "/v1;a"] {
+            assert_eq!(text(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn gateways_are_told_401_or_403() {
+        let id = claviger_domain::ApiKeyId::from_u128(1);
+        for (refusal, status) in [
+            (Refusal::NoCredential, 401),
+            (Refusal::UnknownKey, 401),
+            (Refusal::Denied(id, Reason::Expired), 401),
+            (Refusal::Denied(id, Reason::Disabled), 401),
+            (Refusal::Denied(id, Reason::AddressBlocked), 401),
+            (Refusal::TenantGone(id), 401),
+            (Refusal::UntrustedGateway, 401),
+            (Refusal::Denied(id, Reason::NotGranted), 403),
+            (Refusal::Denied(id, Reason::OtherTenant), 403),
+            (Refusal::OriginalPath, 403),
+        ] {
+            let answer = refused(&ApiError::Refused(refusal));
+            assert_eq!((answer.status, answer.headers.is_empty()), (status, status == 403), "{refusal}");
+        }
+        assert_eq!(refused(&ApiError::Unavailable(None)).status, 503);
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether an API key may make a request, and what it would need: for whoever manages keys.
+
+use std::net::IpAddr;
+
+use claviger_authz::{Decision, Path, PathError, Request, explain, may_manage};
+use claviger_domain::{ApiKeyId, RequestMethod, SecretText, TenantId, TenantState};
+use claviger_keyring::Entry;
+
+use crate::error::ApiError;
+use crate::gate::{Caller, Refusal};
+use crate::state::AppState;
+
+/// The API key that is asked about.
+pub(crate) enum WhichKey {
+    /// The one with this value.
+    Value(SecretText),
+    /// The one with this id.
+    Id(ApiKeyId),
+}
+
+/// What is asked.
+pub(crate) struct Question {
+    pub(crate) key: WhichKey,
+    pub(crate) method: RequestMethod,
+    /// The path of the request target, raw, without the query.
+    pub(crate) path: String,
+    /// The tenant that the request names.
+    pub(crate) tenant_id: Option<TenantId>,
+    /// From where it comes; a list of addresses lets nobody in where that is not known.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// What is answered: the same as a gateway would be told, with the reason.
+pub(crate) struct Authorization {
+    pub(crate) api_key_id: ApiKeyId,
+    /// The tenant in which the request is allowed, where it is confined to one.
+    pub(crate) tenant_id: Option<TenantId>,
+    /// Why not; `None` if the request is allowed.
+    pub(crate) reason: Option<&'static str>,
+    /// A line for people.
+    pub(crate) explanation: String,
+    /// What would have been needed.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Answers the question from memory, as a gateway's would be.
+///
+/// # Errors
+/// [`ApiError::NotFound`] for a key that there is not, or that may do more than the caller.
+pub(crate) fn authorize(
+    state: &AppState,
+    caller: &Caller,
+    question: &Question,
+) -> Result<Authorization, ApiError> {
+    let generation = state.generation();
+    let found = find(state, caller, &question.key)?;
+    // While memory is loaded again, keys may be missing from it.
+    if !state.serves() || state.generation() != generation {
+        return Err(ApiError::Unavailable(None));
+    }
+    let entry = found
+        .filter(|entry| may_manage(&caller.access(), caller.scope(), &entry.access()).is_ok())
+        .ok_or(ApiError::NotFound)?;
+    Ok(match Path::parse(question.path.as_bytes()) {
+        Ok(path) => explained(state, &entry, question, path),
+        Err(error) => refused_path(&entry, error),
+    })
+}
+
+fn find(state: &AppState, caller: &Caller, key: &WhichKey) -> Result<Option<Entry>, ApiError> {
+    let digest = match key {
+        WhichKey::Value(value) => state.digester.digest(value.expose().as_bytes()),
+        WhichKey::Id(id) => {
+            let stored = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(*id, caller.scope())?))?;
+            stored.ok_or(ApiError::NotFound)?.digest
+        }
+    };
+    Ok(state.keyring.find(&digest))
+}
+
+fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_>) -> Authorization {
+    let request = Request {
+        method: question.method,
+        path,
+        tenant_id: question.tenant_id,
+        address: question.address,
+        now: state.now(),
+    };
+    let explanation = explain(&entry.access(), &request);
+    let in_use = |tenant_id: TenantId| state.keyring.tenant_state(&tenant_id) == Some(TenantState::Active);
+    let mut missing: Vec<_> = explanation.missing.iter().map(ToString::to_string).collect();
+    let (reason, tenant_id, explanation) = match explanation.decision {
+        _ if !entry.tenant_id.is_none_or(in_use) => {
+            let needed = "a key of a tenant that is in use".to_owned();
+            let explanation = format!("denied (tenant_gone): needs {needed}");
+            missing.insert(0, needed);
+            (Some(Refusal::TenantGone(entry.id).as_str()), None, explanation)
+        }
+        Decision::Deny(reason) => (Some(reason.as_str()), None, explanation.to_string()),
+        Decision::Allow(_) if !question.tenant_id.is_none_or(in_use) => {
+            let needed = "a request that names a tenant in use, or none".to_owned();
+            let explanation = format!("denied (no_such_tenant): needs {needed}");
+            missing.push(needed);
+            (Some(Refusal::NoSuchTenant.as_str()), None, explanation)
+        }
+        Decision::Allow(scope) => (None, scope.tenant(), explanation.to_string()),
+    };
+    Authorization { api_key_id: entry.id, tenant_id, reason, explanation, missing }
+}
+
+fn refused_path(entry: &Entry, error: PathError) -> Authorization {
+    let reason = Refusal::OriginalPath.as_str();
+    let needed = format!("a path without {error}");
+    let needed = match error {
+        PathError::TooLong => "a path of at most 8192 bytes".to_owned(),
+        PathError::NoLeadingSlash => "a path that starts with a slash".to_owned(),
+        _ => needed,
+    };
+    Authorization {
+        api_key_id: entry.id,
+        tenant_id: None,
+        reason: Some(reason),
+        explanation: format!("denied ({reason}): needs {needed}"),
+        missing: vec![needed],
+    }
+}

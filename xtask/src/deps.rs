@@ -87,7 +87,15 @@ const PACKAGES: [Package; 8] = [
         ],
         further: &[("clap", "the command line with complete help"), ("toml", "the configuration file")],
     },
-    Package { name: "xtask", uses: &[], further: &[("serde_json", "the answer of cargo metadata")] },
+    Package {
+        name: "xtask",
+        uses: &[],
+        further: &[
+            ("claviger-authz", "the test of gateways asks the engine itself what a key may do"),
+            ("claviger-domain", "the vocabulary of that question"),
+            ("serde_json", "the answer of cargo metadata"),
+        ],
+    },
 ];
 
 /// Crates that may not be in Cargo.lock at all, and why.

@@ -6,6 +6,7 @@ mod codegen;
 mod deps;
 mod features;
 mod fuzz;
+mod gateway;
 mod migrate;
 mod postgres;
 mod run;
@@ -41,6 +42,9 @@ Usage: cargo xtask <command>
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
+  gateway-test [--gateway nginx|caddy] [--requests N] [--seed N] [--sabotage headers|path]
+                      100000 or N misleading requests through a real gateway with the configuration of docs/gateways;
+                      with --sabotage the configuration is spoilt, which must be found
   help                this text
 
 Environment:
@@ -69,6 +73,7 @@ enum Task {
     BenchEngines,
     BenchTiming,
     Fuzz(fuzz::Request),
+    GatewayTest(gateway::Plan),
 }
 
 fn main() -> ExitCode {
@@ -101,6 +106,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", ["engines"]) => Some(Task::BenchEngines),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
+        ("gateway-test", rest) => gateway::parse(rest).map(Task::GatewayTest),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
         ("check", []) => Some(Task::Check),
@@ -158,6 +164,7 @@ fn perform(task: Task) -> Result<u8> {
         Task::BenchEngines => done(bench::engines()),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::Fuzz(request) => fuzz::run(&request),
+        Task::GatewayTest(plan) => done(gateway::run(plan)),
     }
 }
 
@@ -197,6 +204,7 @@ mod tests {
         check("migrate status", Some(Task::MigrateServer("status", vec![])));
         check("migrate run --config a", Some(Task::MigrateServer("up", strings("--config a"))));
         check("migrate check", Some(Task::MigrateCheck));
+        check("gateway-test --requests 5", gateway::parse(&["--requests", "5"]).map(Task::GatewayTest));
         check("fuzz jwt --seconds 5", fuzz::parse(&["jwt", "--seconds", "5"]).map(Task::Fuzz));
     }
 
@@ -213,6 +221,7 @@ mod tests {
             "migrate new",
             "migrate new a b",
             "fuzz everything",
+            "gateway-test now",
         ] {
             check(text, None);
         }
@@ -220,9 +229,20 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in
-            ["test", "ci", "check", "tidy", "deps", "semver", "codegen", "migrate", "bench", "fuzz", "help"]
-        {
+        for command in [
+            "test",
+            "ci",
+            "check",
+            "tidy",
+            "deps",
+            "semver",
+            "codegen",
+            "migrate",
+            "bench",
+            "fuzz",
+            "gateway-test",
+            "help",
+        ] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }
     }

@@ -51,6 +51,10 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
     }
     let code = status(&mut command)?;
     let skipped = skipped.count()?;
+    let whole = packages.is_empty() && extra.is_empty();
+    if whole {
+        gateways()?;
+    }
     match postgres {
         Postgres::Absent(reason) => println!("{}", loud(skipped, &reason)),
         Postgres::Given | Postgres::Started(_) if skipped > 0 => {
@@ -59,6 +63,23 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
         Postgres::Given | Postgres::Started(_) => {}
     }
     Ok(code)
+}
+
+/// The test of gateways in its short form, where they are installed. The same variable that requires PostgreSQL requires
+/// nginx: it says that this machine has everything.
+fn gateways() -> Result<()> {
+    println!("\n== gateways");
+    let absent = crate::gateway::few()?;
+    let required = std::env::var(REQUIRE_VARIABLE).is_ok_and(|value| value == "1");
+    if required && absent.contains(&"nginx") {
+        return Err(Failure::new(format!(
+            "{REQUIRE_VARIABLE}=1, but nginx is absent: install the package nginx-light"
+        )));
+    }
+    for gateway in absent {
+        println!("WARNING: THE 3 TESTS OF {gateway} WERE SKIPPED: install the package {gateway}");
+    }
+    Ok(())
 }
 
 const INSTALL: &str = "install the package postgresql (Debian, Ubuntu; postgresql-server on Fedora), \

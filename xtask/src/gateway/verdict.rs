@@ -1,0 +1,191 @@
+//! What must hold for every request, whatever the client sent: the upstream received what was decided about and nothing
+//! else, its words about the caller are Claviger's, and the key may do what the upstream read.
+
+use super::generator::Generated;
+use super::http::Head;
+use super::records::Asked;
+use claviger_authz::{Access, CompiledPermissions, Decision, Path, Request, decide};
+use claviger_domain::{Instant, Permissions};
+
+/// A key of the stand, as its owner sees it and as the oracle does.
+pub(super) struct Key {
+    pub(super) id: String,
+    pub(super) value: String,
+    permissions: CompiledPermissions,
+}
+
+impl Key {
+    /// A key with these permissions, `None` for one without restriction.
+    ///
+    /// # Errors
+    /// The text names no permissions.
+    pub(super) fn new(id: String, value: String, permissions: Option<&str>) -> Result<Self, String> {
+        let permissions = match permissions {
+            Some(text) => Permissions::Only(text.parse().map_err(|_| format!("no permissions: {text}"))?),
+            None => Permissions::All,
+        };
+        Ok(Self { id, value, permissions: CompiledPermissions::from(&permissions) })
+    }
+}
+
+/// What an upstream could take for another method or path, whatever the request line says.
+const MISLEADING: [&str; 12] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-method",
+    "x-forwarded-uri",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+    "forwarded",
+];
+
+/// The headers in which the gateway names method and URI, in either convention.
+const CONVENTIONS: [(&str, &str); 2] =
+    [("x-original-method", "x-original-uri"), ("x-forwarded-method", "x-forwarded-uri")];
+
+/// Checks one request that the upstream received, and the questions that were asked about it.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check(
+    sent: &Generated,
+    keys: &[Key],
+    asked: &[Asked],
+    received: &[Head],
+) -> Result<(), String> {
+    let [received] = received else {
+        return Err(format!("the upstream received {} requests", received.len()));
+    };
+    let [asked] = asked else {
+        return Err(format!("it was asked {} times whether the request may go on", asked.len()));
+    };
+    if asked.answer.status() != 200 {
+        return Err(format!("the upstream received what was answered with {}", asked.answer.status()));
+    }
+    let (method, target) = (received.word(0), received.word(1));
+    if received.start.split(' ').count() != 3 || question(&asked.question) != Some((method, target)) {
+        return Err(format!(
+            "authorized was {:?}, and the upstream received {:?}",
+            question(&asked.question),
+            received.start
+        ));
+    }
+    let (told, passed_on) = (identity(&asked.answer), identity(received));
+    if told != passed_on {
+        return Err(format!("Claviger said {told:?}, and the upstream was told {passed_on:?}"));
+    }
+    if let Some((name, _)) =
+        received.headers.iter().find(|(name, _)| MISLEADING.contains(&folded(name).as_str()))
+    {
+        return Err(format!("the upstream received the header {name}"));
+    }
+    if keys.iter().any(|key| received.headers.iter().any(|(_, value)| value.contains(&key.value))) {
+        return Err("the upstream received an API key".to_owned());
+    }
+    let key = sent
+        .key
+        .and_then(|place| keys.get(place))
+        .ok_or("the upstream received a request without a good key")?;
+    if !told.iter().any(|(name, value)| name == "x-claviger-api-key-id" && *value == key.id) {
+        return Err("the upstream was told of another key".to_owned());
+    }
+    if may(key, method, target) { Ok(()) } else { Err(format!("the key may not {method} {target}")) }
+}
+
+/// Method and URI of a question, if they are told once and in one way.
+fn question(head: &Head) -> Option<(&str, &str)> {
+    let once = |name| {
+        let mut values = head.values(name);
+        values.next().filter(|_| values.next().is_none())
+    };
+    let mut told = CONVENTIONS.into_iter().filter_map(|(method, uri)| Some((once(method)?, once(uri)?)));
+    told.next().filter(|_| told.next().is_none())
+}
+
+/// A name of a header as programs see it that take underscores for hyphens.
+fn folded(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace('_', "-")
+}
+
+/// Everything that is said about the caller.
+fn identity(head: &Head) -> Vec<(String, String)> {
+    let mut found: Vec<_> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (folded(name), value.clone()))
+        .filter(|(name, _)| name.starts_with("x-claviger-"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whether the key may do what stands in the request line, by the engine itself.
+fn may(key: &Key, method: &str, target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    let (Ok(method), Ok(path)) = (method.parse(), Path::parse(path.as_bytes())) else { return false };
+    let request = Request::new(method, path, Instant::from_epoch_millis(0));
+    !target.contains('#') && matches!(decide(&Access::new(&key.permissions), &request), Decision::Allow(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Head {
+        let text = format!("{}\r\n\r\n", text.replace('\n', "\r\n"));
+        Head::read(&mut text.as_bytes()).unwrap().unwrap()
+    }
+
+    fn key() -> Key {
+        Key::new("id".to_owned(), "value".to_owned(), Some("GET:/v1")).unwrap()
+    }
+
+    #[track_caller]
+    fn verdict(question: &str, answer: &str, received: &str) -> Result<(), String> {
+        let sent = Generated { bytes: Vec::new(), head_only: false, key: Some(0) };
+        let asked = Asked { question: head(question), answer: head(answer) };
+        check(&sent, &[key()], &[asked], &[head(received)])
+    }
+
+    const QUESTION: &str = "GET /forward-auth HTTP/1.1\nX-Original-Method: GET\nX-Original-URI: /v1/a?b";
+    const ANSWER: &str = "HTTP/1.1 200 OK\nx-claviger-api-key-id: id";
+    const RECEIVED: &str = "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id";
+
+    #[test]
+    fn what_differs_is_found() {
+        assert_eq!(verdict(QUESTION, ANSWER, RECEIVED), Ok(()));
+        for received in [
+            "GET /v1/a HTTP/1.1\nX-Claviger-Api-Key-Id: id",
+            "POST /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id",
+            "GET /v1/a?b HTTP/1.1",
+            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: other",
+            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_Claviger_Tenant_Id: forged",
+            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_HTTP_Method_Override: DELETE",
+            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nCookie: value",
+        ] {
+            assert!(verdict(QUESTION, ANSWER, received).is_err(), "{received}");
+        }
+        assert!(verdict(QUESTION, "HTTP/1.1 403 No\nx-claviger-api-key-id: id", RECEIVED).is_err());
+        let both = format!("{QUESTION}\nX-Forwarded-Method: GET\nX-Forwarded-Uri: /v1/a?b");
+        assert!(verdict(&both, ANSWER, RECEIVED).is_err());
+    }
+
+    #[test]
+    fn the_oracle_decides_about_what_was_received() {
+        for (method, target, expected) in [
+            ("GET", "/v1/a?b=/../c", true),
+            ("POST", "/v1/a", false),
+            ("GET", "/v2", false),
+            ("GET", "/v1/../a", false),
+            ("GET", "http://h/v1/a", false),
+            ("GET", "/v1/a?b#c", false),
+        ] {
+            assert_eq!(may(&key(), method, target), expected, "{method} {target}");
+        }
+    }
+}

@@ -45,12 +45,14 @@ Usage: cargo xtask <command>
   gateway-test [--gateway nginx|caddy] [--requests N] [--seed N] [--sabotage headers|path]
                       100000 or N misleading requests through a real gateway with the configuration of docs/gateways;
                       with --sabotage the configuration is spoilt, which must be found
+  gateway-test --short  the form that belongs to `test`: every gateway that is installed, with and without sabotage
   help                this text
 
 Environment:
   CLAVIGER_TEST_POSTGRES_URL   a PostgreSQL for the tests (else one is started from installed server binaries)
   CLAVIGER_REQUIRE_POSTGRES=1  fail instead of skipping the tests on PostgreSQL
   CLAVIGER_SEMVER=0            check leaves semver out, and says so
+  CLAVIGER_REQUIRE_NGINX=1     fail instead of skipping the test of gateways
   CLAVIGER_VENDORED=1          compile OpenSSL in even where the system has its headers
 
 Exit codes: 0 done, 1 failed (or cargo's own code; of fuzz: a finding), 2 usage.
@@ -74,6 +76,7 @@ enum Task {
     BenchTiming,
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
+    GatewayTestShort,
 }
 
 fn main() -> ExitCode {
@@ -106,6 +109,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", ["engines"]) => Some(Task::BenchEngines),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
+        ("gateway-test", ["--short"]) => Some(Task::GatewayTestShort),
         ("gateway-test", rest) => gateway::parse(rest).map(Task::GatewayTest),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
@@ -165,6 +169,7 @@ fn perform(task: Task) -> Result<u8> {
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
+        Task::GatewayTestShort => done(test::gateways()),
     }
 }
 
@@ -204,6 +209,7 @@ mod tests {
         check("migrate status", Some(Task::MigrateServer("status", vec![])));
         check("migrate run --config a", Some(Task::MigrateServer("up", strings("--config a"))));
         check("migrate check", Some(Task::MigrateCheck));
+        check("gateway-test --short", Some(Task::GatewayTestShort));
         check("gateway-test --requests 5", gateway::parse(&["--requests", "5"]).map(Task::GatewayTest));
         check("fuzz jwt --seconds 5", fuzz::parse(&["jwt", "--seconds", "5"]).map(Task::Fuzz));
     }

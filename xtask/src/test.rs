@@ -65,19 +65,22 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
     Ok(code)
 }
 
-/// The test of gateways in its short form, where they are installed. The same variable that requires PostgreSQL requires
-/// nginx: it says that this machine has everything.
-fn gateways() -> Result<()> {
+/// `1` here makes the absence of nginx a failure.
+const REQUIRE_NGINX: &str = "CLAVIGER_REQUIRE_NGINX";
+
+/// The test of gateways in its short form, where they are installed.
+pub(crate) fn gateways() -> Result<()> {
     println!("\n== gateways");
     let absent = crate::gateway::few()?;
-    let required = std::env::var(REQUIRE_VARIABLE).is_ok_and(|value| value == "1");
-    if required && absent.contains(&"nginx") {
+    if std::env::var(REQUIRE_NGINX).is_ok_and(|value| value == "1") && absent.contains(&"nginx") {
         return Err(Failure::new(format!(
-            "{REQUIRE_VARIABLE}=1, but nginx is absent: install the package nginx-light"
+            "{REQUIRE_NGINX}=1, but nginx is absent: install the package nginx-light"
         )));
     }
     for gateway in absent {
-        println!("WARNING: THE 3 TESTS OF {gateway} WERE SKIPPED: install the package {gateway}");
+        println!(
+            "WARNING: THE 3 RUNS OF THE GATEWAY TEST WITH {gateway} WERE SKIPPED: install the package {gateway}"
+        );
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ const PATHS: [&str; 14] = [
     "/",
     "/v1/files/a%20b",
     "/v1/files/%C3%A9%3A%26",
-    "/v1/orders/%22x%22",
+    "/v1/orders/%3Fx%22",
     "/api/user/17",
     "/claviger-decides",
 ];

@@ -63,13 +63,18 @@ impl Gateway {
     fn sabotaged(self, line: &str, sabotage: Sabotage) -> Option<String> {
         let trimmed = line.trim_start();
         match (self, sabotage) {
-            (Self::Nginx, Sabotage::Headers) if trimmed.starts_with("proxy_set_header X-Claviger-") => None,
+            // What Claviger always says is still set.
+            (Self::Nginx, Sabotage::Headers)
+                if trimmed.starts_with("proxy_set_header X-Claviger-") && !trimmed.contains("-Key-Id ") =>
+            {
+                None
+            }
             (Self::Nginx, Sabotage::Path) => {
                 Some(line.replace("proxy_pass http://api;", "proxy_pass http://api/;"))
             }
             (Self::Caddy, Sabotage::Headers) if trimmed.starts_with("request_header -X-Claviger-") => None,
-            (Self::Caddy, Sabotage::Path) => {
-                Some(line.replace("reverse_proxy 127", "uri path_regexp /+ /\n\t\treverse_proxy 127"))
+            (Self::Caddy, Sabotage::Path) if trimmed == "reverse_proxy 127.0.0.1:8080" => {
+                Some(format!("rewrite * {{path}}?{{query}}\n{line}"))
             }
             _ => Some(line.to_owned()),
         }
@@ -234,7 +239,7 @@ impl Running {
             .replace("127.0.0.1:9011", &claviger.to_string())
             .replace("127.0.0.1:8080", &upstream.to_string())
             .replace("listen 8000;", &format!("listen {address};"))
-            .replace("http://:8000", &format!("http://{address}"));
+            .replace("http://:8000 {", &format!("http://:{} {{\n\tbind {}", address.port(), address.ip()));
         let path = directory.0.as_path();
         let write = |name: &str, text: &str| {
             let file = path.join(name);

@@ -112,13 +112,13 @@ fn folded(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace('_', "-")
 }
 
-/// Everything that is said about the caller.
+/// Everything that is said about the caller; an empty value says nothing.
 fn identity(head: &Head) -> Vec<(String, String)> {
     let mut found: Vec<_> = head
         .headers
         .iter()
         .map(|(name, value)| (folded(name), value.clone()))
-        .filter(|(name, _)| name.starts_with("x-claviger-"))
+        .filter(|(name, value)| name.starts_with("x-claviger-") && !value.is_empty())
         .collect();
     found.sort();
     found

@@ -263,7 +263,7 @@ fn exchange(
     reader.get_mut().write_all(&request.bytes)?;
     let head = Head::read(&mut reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let outcome = (head.status(), head.values(REACHED).next().is_some());
-    let closes = head.values("connection").any(|value| value.eq_ignore_ascii_case("close"));
+    let closes = request.last || head.values("connection").any(|value| value.eq_ignore_ascii_case("close"));
     let length = if request.head_only { Some(0) } else { head.content_length() };
     // Without a length the end of the connection is the end of the body.
     if let (false, Some(length)) = (closes, length) {

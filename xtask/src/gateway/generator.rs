@@ -44,6 +44,8 @@ pub(super) struct Generated {
     pub(super) bytes: Vec<u8>,
     /// Whether an answer has no body.
     pub(super) head_only: bool,
+    /// Whether the connection is of no use for another request: what follows the first answer belongs to this one.
+    pub(super) last: bool,
     /// The place of its one good key among the keys; `None` for requests with none, a bad one, or two.
     pub(super) key: Option<usize>,
 }
@@ -167,6 +169,9 @@ const CONNECTIONS: [&str; 8] = [
     "X-Real-Ip, X-Api-Key",
 ];
 
+/// A body of no chunks with a request behind it.
+const SMUGGLED: &str = "0\r\n\r\nGET /admin/users HTTP/1.1\r\nHost: localhost\r\nX-Smuggled: yes\r\n\r\n";
+
 /// The request of this number. `keys` are the values of good keys.
 pub(super) fn request(seed: u64, number: u64, keys: &[String]) -> Generated {
     let mut random = Random::new(seed, number);
@@ -193,13 +198,27 @@ pub(super) fn request(seed: u64, number: u64, keys: &[String]) -> Generated {
     if random.percent(20) {
         header("Connection", random.pick(&CONNECTIONS).unwrap_or_default());
     }
-    if method != "GET" && random.percent(40) {
-        header("Content-Length", "4");
-        text.push_str("\r\na=b\n");
-    } else {
-        text.push_str("\r\n");
-    }
-    Generated { bytes: text.into_bytes(), head_only: method == "HEAD", key }
+    let body = match random.below(10) {
+        _ if method == "GET" => "",
+        0..=2 => {
+            header("Content-Length", "4");
+            "a=b\n"
+        }
+        3 => {
+            header("Transfer-Encoding", "chunked");
+            "4\r\na=b\n\r\n0\r\n\r\n"
+        }
+        // Two lengths: whoever believes the other one takes what is in the body for a request.
+        4 => {
+            header("Content-Length", "4");
+            header(random.pick(&["Transfer-Encoding", "Transfer_Encoding"]).unwrap_or_default(), "chunked");
+            SMUGGLED
+        }
+        _ => "",
+    };
+    text.push_str("\r\n");
+    text.push_str(body);
+    Generated { bytes: text.into_bytes(), head_only: method == "HEAD", last: body == SMUGGLED, key }
 }
 
 fn credentials(random: &mut Random, keys: &[String], header: &mut impl FnMut(&str, &str)) -> Option<usize> {

@@ -81,6 +81,30 @@ pub(super) fn skip_body(reader: &mut impl BufRead, length: u64) -> io::Result<()
     if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
+/// Reads over a body in chunks (RFC 9112, section 7.1), with what may follow the last one.
+///
+/// # Errors
+/// What reading fails with; something that is no chunk.
+pub(super) fn skip_chunks(reader: &mut impl BufRead) -> io::Result<()> {
+    let mut last = false;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end();
+        if last {
+            if line.is_empty() {
+                return Ok(());
+            }
+            continue;
+        }
+        let size = u64::from_str_radix(line, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+        last = size == 0;
+        if !last {
+            skip_body(reader, size + 2)?;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +121,13 @@ mod tests {
         assert_eq!(Head::read(&mut bytes).unwrap().unwrap().status(), 403);
         assert!(Head::read(&mut bytes).unwrap().is_none());
         assert!(Head::read(&mut b"GET / HTTP/1.1\r\nHost".as_slice()).is_err());
+    }
+
+    #[test]
+    fn chunks_end_with_an_empty_one() {
+        let mut bytes: &[u8] = b"4\r\na=b\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nrest";
+        skip_chunks(&mut bytes).unwrap();
+        assert_eq!(bytes, b"rest");
+        assert!(skip_chunks(&mut b"x\r\n".as_slice()).is_err());
     }
 }

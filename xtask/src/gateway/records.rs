@@ -2,7 +2,7 @@
 //! Claviger, which notes what was asked and what was answered.
 
 use super::TEST_ID;
-use super::http::{Head, skip_body};
+use super::http::{Head, skip_body, skip_chunks};
 use crate::run::{Failure, Result};
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
@@ -58,17 +58,12 @@ pub(super) fn upstream(notes: Arc<Notes<Head>>) -> Result<SocketAddr> {
         let mut writer = stream.try_clone()?;
         let mut reader = BufReader::new(stream);
         while let Some(head) = Head::read(&mut reader)? {
-            let length = head.content_length().unwrap_or(0);
-            let chunked = head.values("transfer-encoding").next().is_some();
             notes.note(&head, head.clone());
-            if chunked {
-                // The gateway is expected to know the length; whoever does not is not spoken to any further.
-                writer.write_all(
-                    b"HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                )?;
-                return Ok(());
+            if head.values("transfer-encoding").next().is_some() {
+                skip_chunks(&mut reader)?;
+            } else {
+                skip_body(&mut reader, head.content_length().unwrap_or(0))?;
             }
-            skip_body(&mut reader, length)?;
             write!(writer, "HTTP/1.1 200 OK\r\n{REACHED}: yes\r\nContent-Length: 0\r\n\r\n")?;
         }
         Ok(())

@@ -134,13 +134,19 @@ impl Claviger {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root().join("target"), |path| root().join(path));
         let address = free_address()?;
-        let program = Command::new(target.join("debug").join("claviger"))
+        let mut command = Command::new(target.join("debug").join("claviger"));
+        // Settings of whoever runs this are for other servers.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_"))
+        {
+            command.env_remove(name);
+        }
+        let program = command
             .env("CLAVIGER_HTTP_ADDR", address.to_string())
             .env("CLAVIGER_DATA_DIR", directory.0.join("data"))
             .env("CLAVIGER_BOOTSTRAP_API_KEY", MANAGER)
             .env("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1")
             .env("CLAVIGER_LOG", "error")
-            .env_remove("CLAVIGER_DATABASE_URL")
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| Failure::new(format!("claviger: {error}")))?;

@@ -1,5 +1,9 @@
 //! What must hold for every request, whatever the client sent: the upstream received what was decided about and nothing
 //! else, its words about the caller are Claviger's, and the key may do what the upstream read.
+//!
+//! Gateways have failed each of these: another path was received than was decided about (CVE-2021-43557, CVE-2026-40912),
+//! the client's own words were passed on (CVE-2026-30851, CVE-2025-64484), or lost on the way, since `Connection` named the
+//! headers (CVE-2024-45410, CVE-2022-31813).
 
 use super::generator::Generated;
 use super::http::Head;
@@ -147,7 +151,7 @@ mod tests {
 
     #[track_caller]
     fn verdict(question: &str, answer: &str, received: &str) -> Result<(), String> {
-        let sent = Generated { bytes: Vec::new(), head_only: false, key: Some(0) };
+        let sent = Generated { bytes: Vec::new(), head_only: false, last: false, key: Some(0) };
         let asked = Asked { question: head(question), answer: head(answer) };
         check(&sent, &[key()], &[asked], &[head(received)])
     }

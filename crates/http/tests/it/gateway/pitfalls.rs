@@ -142,9 +142,13 @@ fn cve_2023_47106_fragments_are_refused(server: &Server) {
         ask(&server.as_key_manager(), "GET", uri).forbidden();
     }
     ask(&server.as_key_manager(), "GET", "/public/%23").let_through();
-    // Behind a slash that follows the fragment there is nothing that a server of ours would take for a path.
-    let headers = [("Authorization".to_owned(), "no key".to_owned())];
-    let mut connection = Connection::open(server.address());
-    connection.write(head("GET", "/ext-authz/public#/internal", &headers).as_bytes()).unwrap();
-    assert!(matches!(connection.read("GET").unwrap().status, 400 | 401 | 403));
+    // The HTTP library cuts a fragment off before anybody sees it. So what is decided about ends there; the gateway's
+    // refusal of such paths is a condition of `/ext-authz` that the documentation names.
+    let key = server.restricted(json!({"/public": ["GET"]})).value;
+    for (target, expected) in [("/public#/internal", 200), ("/internal#/public", 403), ("/#/public", 403)] {
+        let headers = [("Authorization".to_owned(), key.clone())];
+        let mut connection = Connection::open(server.address());
+        connection.write(head("GET", &format!("/ext-authz{target}"), &headers).as_bytes()).unwrap();
+        assert_eq!(connection.read("GET").unwrap().status, expected, "{target}");
+    }
 }

@@ -77,6 +77,10 @@ fn check(server: &Server, installation: &Installation<'_>) {
         assert!(keys.iter().any(|key| key["id"] == id.as_str()), "{id} is missing");
     }
 
+    let roles = manager.call("GET", "/api/roles", None).ok();
+    let names: Vec<_> = roles.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["admin", "developer", "readonly", "rules", "search", "search-template"]);
+
     // The one API key is the bootstrap key, and it manages others.
     let made = serde_json::json!({"apiKey": {"name": "proof"}});
     let made = manager.call("POST", "/api/api-key", Some(&made)).ok();

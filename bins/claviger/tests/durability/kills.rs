@@ -56,9 +56,9 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_written(place: &Place) {
         let name = (object.kind.entity().as_str(), object.id.clone());
         assert_eq!(audited.objects.contains_key(&name), object.exists(), "{object:?}");
     }
-    // What the first start makes: four keys, a tenant, an API key, the instance and a data key.
+    // What the first start makes: four keys, a tenant, an API key, six roles, the instance and a data key.
     let of_load = all.iter().filter(|object| object.exists()).count();
-    assert_eq!(audited.objects.len(), of_load + 8, "there are objects that nobody made");
+    assert_eq!(audited.objects.len(), of_load + 14, "there are objects that nobody made");
     assert!(acknowledged > rounds * CLIENTS, "too few writes for a test: {acknowledged}");
     println!(
         "{rounds} kills: {acknowledged} acknowledged writes to {} objects, {} change rows; of unfinished writes {} took \

@@ -146,16 +146,17 @@ fn the_log_names_client_and_carrier(place: &Place) {
         ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"),
         ("CLAVIGER_API_KEY_IN_QUERY", "true"),
     ]);
-    let body = r#"{"apiKey": {}}"#;
-    for (query, credential, forwarded) in [
-        ("", format!("Authorization: {key}\r\n"), ""),
+    let (fusionauth, fusion) = (r#"{"apiKey": {}}"#, r#"{"name": "kiosk"}"#);
+    for (query, credential, forwarded, body) in [
+        ("", format!("Authorization: {key}\r\n"), "", fusionauth),
         (
             "",
             format!("apiKey: {key}\r\n"),
             "X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n",
+            fusion,
         ),
-        (&*format!("?apiKey={key}"), String::new(), "X-Forwarded-For: unknown\r\n"),
-        ("?apiKey=no-such-key", String::new(), "X-Forwarded-For: 127.0.0.1\r\n"),
+        (&*format!("?apiKey={key}"), String::new(), "X-Forwarded-For: unknown\r\n", fusion),
+        ("?apiKey=no-such-key", String::new(), "X-Forwarded-For: 127.0.0.1\r\n", fusion),
     ] {
         let mut stream = connect(&server.address);
         let head = head(

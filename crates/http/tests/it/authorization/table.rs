@@ -311,6 +311,8 @@ pub(super) fn in_the_other_dialect(class: Class, method: &str, template: &str) -
         (true, "GET", "/api/api-key") => 404,
         (true, "POST", "/api/api-key") => 400,
         (_, "GET" | "DELETE", "/api/api-key/{apiKeyId}") => 200,
+        // Not a matter of dialects.
+        (false, "POST", "/api/authorize") => 200,
         other => panic!("{other:?}"),
     }
 }

@@ -258,6 +258,7 @@ fn cve_2026_30836_cve_2025_44005_no_call_skips_the_check(server: &Server) {
             key.path(),
             ROLES.to_owned(),
             role.path(),
+            "/api/authorize".to_owned(),
         ] {
             for client in [server.with_key(&key.value), server.with_fusion_key(&key.value)] {
                 for body in &bodies {
@@ -268,7 +269,7 @@ fn cve_2026_30836_cve_2025_44005_no_call_skips_the_check(server: &Server) {
         }
     }
     assert!(
-        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 15
+        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 16
     );
     seen_in_a(server, &target.id);
     server.as_fusion_admin().get(&role.path()).ok();

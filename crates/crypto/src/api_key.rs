@@ -169,6 +169,28 @@ mod tests {
         }
     }
 
+    /// CVE-2023-20902 (Harbor): a secret was compared byte by byte. Values of API keys are never compared: what is looked up is
+    /// a keyed digest, which tells nothing of how much of a value was right.
+    #[test]
+    fn cve_2023_20902_near_misses_are_as_far_away_as_any_other() {
+        let digester = ApiKeyDigester::new(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap();
+        let value = b"clv_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf1EKc4r";
+        let right = digester.digest(value);
+        let other = ApiKeyDigester::new(SecretBytes::from((2..=33).collect::<Vec<u8>>())).unwrap();
+        assert_ne!(other.digest(value), right, "the digest is keyed");
+        for place in 0..value.len() {
+            let mut near = *value;
+            near[place] ^= 1;
+            for near in [&near[..], &value[..place]] {
+                let digest = digester.digest(near);
+                let same = digest.as_bytes().iter().zip(right.as_bytes()).filter(|(a, b)| a == b).count();
+                // By chance one of 32 bytes is the same in every eighth case, four of them in one of a million.
+                assert!(same < 5, "{place}: {same}");
+                assert_ne!(digest.as_bytes()[..4], right.as_bytes()[..4], "{place}");
+            }
+        }
+    }
+
     /// Values computed with another implementation of big numbers and CRC-32.
     #[test]
     fn generated_values_are_as_specified() {

@@ -79,6 +79,25 @@ fn fault(token: &str, verifier: &Verifier) -> Option<TokenFault> {
 
 // The rule that the key decides the algorithm.
 
+/// CVE-2015-10004 (jwt of robbert229): tags were compared byte by byte. Ours go to OpenSSL's comparison as a whole, which
+/// nobody may replace by one that looks at a part: each bit of a tag counts, and so does its length.
+#[test]
+fn cve_2015_10004_every_bit_of_a_tag_counts() {
+    let key = Hs256::new();
+    let input = b"header.payload";
+    let tag = key.signer.sign(input).unwrap();
+    assert!(key.verifier.verify(input, &tag).unwrap());
+    for bit in 0..tag.len() * 8 {
+        let mut other = tag.clone();
+        other[bit / 8] ^= 1 << (bit % 8);
+        assert!(!key.verifier.verify(input, &other).unwrap(), "{bit}");
+    }
+    for length in 0..tag.len() {
+        assert!(!key.verifier.verify(input, &tag[..length]).unwrap(), "{length}");
+    }
+    assert!(!key.verifier.verify(input, &[tag.as_slice(), &[0]].concat()).unwrap());
+}
+
 #[test]
 fn cve_2015_9235_public_key_as_hmac_secret() {
     for (algorithm, key) in pairs() {

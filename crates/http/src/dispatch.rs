@@ -115,9 +115,14 @@ const REFUSAL_TIME: Duration = Duration::from_micros(5);
 /// in different places of the memory, and an address is compared only where there is a list: that is nanoseconds, which
 /// nobody is to measure. The wait is the same for all reasons and too short to give the thread away.
 fn fill_up(since: Stopwatch) {
-    while since.elapsed() < REFUSAL_TIME {
+    while !is_due(since.elapsed()) {
         std::hint::spin_loop();
     }
+}
+
+/// Whether a refusal may be given this long after the request was looked at.
+const fn is_due(elapsed: Duration) -> bool {
+    elapsed.as_nanos() >= REFUSAL_TIME.as_nanos()
 }
 
 /// The delay that the measurement must find: what a careless comparison would take, about a fifth of a microsecond.
@@ -591,6 +596,22 @@ mod tests {
             for overrides in [&[][..], &["PATCH"], &["POST"], &["DELETE"], &["PATCH", "PATCH"]] {
                 check_method(sent, overrides, expected);
             }
+        }
+    }
+
+    /// CVE-2026-23996 (fastapi-api-key): failures, and only these, were delayed at random, which an attacker averages away. Here
+    /// every refusal waits for one instant, whatever it is about; nothing of it is drawn.
+    #[test]
+    fn cve_2026_23996_refusals_wait_for_the_same_instant() {
+        let tick = Duration::from_nanos(1);
+        for _ in 0..1_000 {
+            assert!(!is_due(Duration::ZERO) && !is_due(REFUSAL_TIME - tick));
+            assert!(is_due(REFUSAL_TIME) && is_due(Duration::MAX));
+        }
+        for _ in 0..100 {
+            let since = Stopwatch::now();
+            fill_up(since);
+            assert!(is_due(since.elapsed()));
         }
     }
 

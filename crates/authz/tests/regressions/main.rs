@@ -8,8 +8,8 @@
 //! | CVE-2026-28744, CVE-2026-40344, CVE-2026-41145: a carrier of credentials that skips a check | over HTTP: all carriers end in one type |
 //! | CVE-2026-27840: a token with its tail cut off | in the tests of key values: the digest is of the whole value |
 //! | CVE-2020-13945: a default admin token | in the tests of the configuration: none is shipped |
-//! | CVE-2026-23996: a random delay on failure | nothing in the engine has a clock or a random source |
-//! | CVE-2023-20902, CVE-2015-10004: secrets compared byte by byte | in the tests of cryptography: the engine sees no secret |
+//! | CVE-2026-23996: a random delay on failure | nothing in the engine has a clock or a random source; in the server every refusal waits for the same instant |
+//! | CVE-2023-20902, CVE-2015-10004: secrets compared byte by byte | in the tests of cryptography, under these names: the engine sees no secret |
 //! | CVE-2022-24112: a batch endpoint that sets the client's address | over HTTP: there is none, and headers are believed from named proxies only |
 //!
 //! Method-override headers are no part of [`claviger_authz::Request`].

@@ -10,8 +10,8 @@ use crate::{Endpoint, Path};
 pub enum Target {
     /// An endpoint of the catalogue.
     Endpoint(Endpoint),
-    /// `/api/api-key[/{id}]` and `/api/authorize`: only key managers reach them, and permissions neither grant nor withhold
-    /// them.
+    /// `/api/api-key[/{id}]`, `/api/api-key/{id}/rotate` and `/api/authorize`: only key managers reach them, and permissions
+    /// neither grant nor withhold them.
     ApiKeys,
     /// `/api/roles[/{id}]`: for key managers, and for keys whose roles say so. Only global keys change roles.
     Roles,
@@ -49,7 +49,12 @@ impl Target {
         let Some(second) = second.filter(|_| first == "api") else { return Self::Other };
         match known(&RESERVED_WORDS, second) {
             Some(word) if word != second => Self::OtherCase,
-            Some("api-key") if segments.nth(1).is_none() => Self::ApiKeys,
+            Some("api-key") => match (segments.nth(1), segments.next()) {
+                (None, _) => Self::ApiKeys,
+                (Some("rotate"), None) => Self::ApiKeys,
+                (Some(third), None) if third.eq_ignore_ascii_case("rotate") => Self::OtherCase,
+                _ => Self::Reserved,
+            },
             Some("roles") if segments.nth(1).is_none() => Self::Roles,
             Some("authorize") if segments.next().is_none() => Self::ApiKeys,
             Some(_) => Self::Reserved,
@@ -76,16 +81,24 @@ mod tests {
     #[test]
     fn targets() {
         check("/api/user/7", Target::Endpoint(Endpoint::find("/api/user").unwrap()));
-        for path in
-            ["/api/api-key", "/api/api-key/", "/api/api-key/7", "/api/api-key/search", "/api/authorize"]
-        {
+        for path in [
+            "/api/api-key",
+            "/api/api-key/",
+            "/api/api-key/7",
+            "/api/api-key/search",
+            "/api/api-key/7/rotate",
+            "/api/api-key/rotate",
+            "/api/authorize",
+        ] {
             check(path, Target::ApiKeys);
         }
         for path in ["/api/roles", "/api/roles/7"] {
             check(path, Target::Roles);
         }
         for path in [
-            "/api/api-key/7/rotate",
+            "/api/api-key/7/rotated",
+            "/api/api-key/7/rotate/8",
+            "/api/api-key/7/8/rotate",
             "/api/roles/7/8",
             "/api/authorize/7",
             "/api/jwt",
@@ -113,6 +126,7 @@ mod tests {
             "/api/user/Search",
             "/api/Api-key",
             "/api/Authorize",
+            "/api/api-key/7/Rotate",
             "/api/ROLES/7",
             "/OAuth2/token",
             "/.Well-Known/x",

@@ -139,6 +139,12 @@ pub(crate) fn target(path: &str) -> NaiveTarget {
     if let Some((endpoint, global)) = CATALOGUE.iter().find(|(endpoint, _)| *endpoint == literal) {
         return NaiveTarget::Endpoint(endpoint, *global);
     }
+    if let ("/api/api-key", [.., last]) = (literal.as_str(), parts.as_slice())
+        && parts.len() == 4
+        && last.eq_ignore_ascii_case("rotate")
+    {
+        return if *last == "rotate" { NaiveTarget::ApiKeys } else { NaiveTarget::OtherCase };
+    }
     match (literal.as_str(), parts.len()) {
         ("/api/api-key", 2..=3) | ("/api/authorize", 2) => NaiveTarget::ApiKeys,
         ("/api/roles", 2..=3) => NaiveTarget::Roles,

@@ -41,6 +41,18 @@ pub struct ApiKey {
     pub last_update_instant: Instant,
 }
 
+/// The most earlier values of one API key that work at the same time.
+pub const MAXIMUM_PREVIOUS_VALUES: usize = 8;
+
+/// A value that an API key had before it was rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviousApiKeyDigest {
+    /// Its digest.
+    pub digest: ApiKeyDigest,
+    /// From this instant on it is refused; earlier, if the key itself is.
+    pub valid_until: Instant,
+}
+
 /// The keyed digest under which an API key is found. Says nothing about the key without the instance's digest key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyDigest([u8; 32]);

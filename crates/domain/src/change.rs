@@ -4,8 +4,8 @@
 //! memory, from which the keyring and other derived state are kept current.
 
 use crate::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Instant, IpAccessControlList, IpAccessControlListId, KeyId, Kid, Role,
-    RoleName, Tenant, TenantId,
+    ApiKey, ApiKeyDigest, ApiKeyId, Instant, IpAccessControlList, IpAccessControlListId, KeyId, Kid,
+    PreviousApiKeyDigest, Role, RoleName, Tenant, TenantId,
 };
 
 /// The version of a stored object: 1 when it is made, one more with each change. An update names the revision that
@@ -61,12 +61,16 @@ pub struct ChangeContext {
 /// News of one committed change. Deletions carry what is needed to forget the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// An API key was made or changed.
+    /// An API key was made, changed or rotated.
     ApiKeyWritten {
         /// Where it is found.
         digest: ApiKeyDigest,
         /// Its new state.
         api_key: ApiKey,
+        /// Where it is found besides, each until its end: all earlier values that still work.
+        previous: Vec<PreviousApiKeyDigest>,
+        /// Where it is found no more: earlier values that this change ended or found ended.
+        ended: Vec<ApiKeyDigest>,
     },
     /// An API key was deleted.
     ApiKeyDeleted {
@@ -74,6 +78,8 @@ pub enum Change {
         digest: ApiKeyDigest,
         /// Its id.
         id: ApiKeyId,
+        /// Where it was found besides, by its earlier values.
+        previous: Vec<ApiKeyDigest>,
     },
     /// An IP access control list was made or changed.
     IpAccessControlListWritten(IpAccessControlList),

@@ -25,7 +25,7 @@ mod secret;
 mod tenant;
 mod violation;
 
-pub use api_key::{ApiKey, ApiKeyDigest};
+pub use api_key::{ApiKey, ApiKeyDigest, MAXIMUM_PREVIOUS_VALUES, PreviousApiKeyDigest};
 pub use change::{Actor, Change, ChangeContext, Revision};
 pub use change_search::{ChangeColumn, ChangeSearch, MAXIMUM_CHANGES_PER_PAGE};
 pub use fusion::{FusionId, InvalidFusionId, MAXIMUM_FUSION_ID_LENGTH};

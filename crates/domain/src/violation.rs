@@ -53,6 +53,8 @@ codes! {
         "At most 64 attributes, names up to 191 and values up to 4096 characters, without NUL.";
     API_KEY_EXPIRATION_INVALID = "invalid" Place::Field("apiKey.expirationInstant"),
         "The instant must lie between 1970 and 9999, in milliseconds since the epoch.";
+    API_KEY_GRACE_PERIOD_INVALID = "invalid" Place::Field("gracePeriodInSeconds"),
+        "The grace period must be a whole number of seconds from 0 to 2592000.";
     API_KEY_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("apiKeyId"),
         "The id in the URL must be a UUID.";
     API_KEY_ID_DUPLICATE = "duplicate" Place::Field("apiKeyId"),

@@ -12,7 +12,7 @@ use claviger_domain::{
     Violation, codes,
 };
 use claviger_keyring::Entry;
-use claviger_storage::{ReadTransaction, TxError};
+use claviger_storage::{ReadTransaction, StoredApiKey, TxError};
 
 use crate::credential::Credential;
 use crate::error::ApiError;
@@ -279,12 +279,17 @@ impl Caller {
         now: Instant,
     ) -> Result<(), TxError<ApiError>> {
         let refused = |refusal| TxError::Abort(ApiError::Refused(refusal));
-        let stored = tx
-            .find_api_key(self.entry.id, TenantScope::All)?
-            .filter(|stored| stored.digest == self.digest)
-            .ok_or(refused(Refusal::UnknownKey))?
-            .api_key;
-        if self.access().expiration_instant.is_some_and(|expiration| expiration <= now) {
+        let found = tx.find_api_key(self.entry.id, TenantScope::All)?;
+        let StoredApiKey { api_key: stored, digest, .. } = found.ok_or(refused(Refusal::UnknownKey))?;
+        let valid_until = if digest == self.digest {
+            None
+        } else {
+            let previous = tx.previous_api_key_digests(self.entry.id)?;
+            let own = previous.iter().find(|value| value.digest == self.digest);
+            Some(own.ok_or(refused(Refusal::UnknownKey))?.valid_until)
+        };
+        let ends = |end: Option<Instant>| end.is_some_and(|end| end <= now);
+        if ends(self.access().expiration_instant) || ends(valid_until) {
             return Err(refused(Refusal::Denied(self.entry.id, Reason::Expired)));
         }
         if let Some(tenant_id) = self.scope.tenant() {
@@ -295,10 +300,13 @@ impl Caller {
         }
         let addresses = list_rules(tx, stored.ip_access_control_list_id)?;
         let power = Power::of(tx, &stored)?;
+        // Who passed with a value that was rotated meanwhile lost nothing yet.
+        let earlier = stored.expiration_instant.into_iter().chain(valid_until).min();
+        let same_end = [stored.expiration_instant, earlier].contains(&self.entry.expiration_instant);
         let unchanged = power.key_manager == self.entry.key_manager
             && stored.disabled == self.entry.disabled
             && stored.tenant_id == self.entry.tenant_id
-            && stored.expiration_instant == self.entry.expiration_instant
+            && same_end
             && addresses.as_ref() == self.entry.addresses.as_deref()
             && power.permissions == *self.entry.permissions;
         if unchanged { Ok(()) } else { Err(TxError::Abort(ApiError::Conflict)) }

@@ -144,6 +144,11 @@ pub(crate) fn handle(
             ops::api_key::delete(state, known?, input.api_key_reference()?)?;
             Ok(Answer::empty(200))
         }
+        Operation::RotateApiKey => {
+            let command = input.optional_document().and_then(wire::api_key_rotation::rotate);
+            let (reference, command) = both(input.api_key_reference(), command)?;
+            shown_api_key(&ops::api_key_rotation::rotate(state, known?, &reference, command)?)
+        }
         Operation::CreateFusionApiKey
         | Operation::RetrieveFusionApiKeys
         | Operation::RetrieveFusionApiKey

@@ -90,7 +90,9 @@ fn operation(route: &Route) -> Value {
             members.insert("parameters".to_owned(), parameters.into());
         }
         if let Takes::Json(schema) = route.takes {
-            members.insert("requestBody".to_owned(), json!({"required": true, "content": content(schema)}));
+            let required = route.operation != Operation::RotateApiKey;
+            members
+                .insert("requestBody".to_owned(), json!({"required": required, "content": content(schema)}));
         }
         if let Guard::Endpoint(endpoint) | Guard::Operator(endpoint) | Guard::Optional(endpoint) = route.guard
         {
@@ -268,6 +270,7 @@ fn schemas() -> Map<String, Value> {
     [
         own,
         wire::api_key::schemas(),
+        wire::api_key_rotation::schemas(),
         wire::audit_log::schemas(),
         wire::authorization::schemas(),
         wire::fusion::schemas(),

@@ -42,6 +42,7 @@ pub enum Operation {
     UpdateApiKey,
     PatchApiKey,
     DeleteApiKey,
+    RotateApiKey,
     CreateFusionApiKey,
     RetrieveFusionApiKeys,
     RetrieveFusionApiKey,
@@ -307,6 +308,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::UpdateApiKey, API_KEY, ONE_API_KEY, "Replace an API key").in_dialect(Dialect::FusionAuth),
     route(Method::Patch, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::PatchApiKey, API_KEY, ONE_API_KEY, "Change some members of an API key").in_dialect(Dialect::FusionAuth),
     route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key").in_dialect(Dialect::FusionAuth),
+    route(Method::Post, "/api/api-key/{apiKeyId}/rotate", Guard::KeyManager, Operation::RotateApiKey, Takes::Json("ApiKeyRotationRequest"), ONE_API_KEY, "Give an API key a new value; the one before works on for a while").in_dialect(Dialect::FusionAuth),
     route(Method::Get, "/api/api-key", Guard::KeyManager, Operation::RetrieveFusionApiKeys, Takes::Nothing, Gives::Json("FusionApiKeys"), "Retrieve every API key within reach").in_dialect(Dialect::Fusion),
     route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateFusionApiKey, FUSION_API_KEY, ONE_FUSION_API_KEY, "Create an API key with roles").in_dialect(Dialect::Fusion),
     route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveFusionApiKey, Takes::Nothing, ONE_FUSION_API_KEY, "Retrieve an API key").in_dialect(Dialect::Fusion),
@@ -453,6 +455,10 @@ mod tests {
         check(Method::Post, "/api/api-key", Ok((Operation::CreateApiKey, None)));
         check(Method::Post, "/api/api-key/", Ok((Operation::CreateApiKey, None)));
         check(Method::Put, "/api/api-key/x", Ok((Operation::UpdateApiKey, Some("x"))));
+        check(Method::Post, "/api/api-key/x/rotate", Ok((Operation::RotateApiKey, Some("x"))));
+        check(Method::Get, "/api/api-key/x/rotate", Err("405"));
+        check(Method::Post, "/api/api-key/x/rotate/y", Err("404"));
+        check(Method::Post, "/api/api-key/x/Rotate", Err("404"));
         check(Method::Get, "/api/key/generate", Err("405"));
         check(Method::Post, "/api/key/generate", Ok((Operation::GenerateKey, None)));
         check(Method::Post, "/api/key/generate/x", Ok((Operation::GenerateKey, Some("x"))));

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey, SystemRandom};
-use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, SecretText, TenantScope, TenantState};
+use claviger_domain::{
+    Actor, ApiKeyId, Change, ChangeContext, Instant, SecretText, TenantScope, TenantState,
+};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
@@ -214,6 +216,7 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
     let bootstrap = options.bootstrap_api_key.as_ref();
     let opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
     default_roles::ensure(&store, &mut SystemRandom, (options.clock)()).map_err(InstanceError::from)?;
+    delete_ended_values(&store, (options.clock)())?;
     load(&store, &derived)?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let metrics = Arc::new(Metrics::new());
@@ -254,6 +257,18 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
     Ok((state, opened.first_key))
 }
 
+/// Deletes the values of rotated API keys that have ended since the keys were last written.
+fn delete_ended_values(store: &Store, now: Instant) -> Result<(), StorageError> {
+    let context = ChangeContext { actor: Actor::System, instant: now, address: None };
+    let deleted = store
+        .write::<_, StorageError, _>(&context, |tx| Ok(tx.delete_ended_api_key_digests()?))
+        .map_err(storage_error)?;
+    if deleted > 0 {
+        tracing::info!(values = deleted, "deleted earlier values of API keys that have ended");
+    }
+    Ok(())
+}
+
 /// Fills the memory of this node from the database, forgetting what it knew before.
 fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
     store
@@ -288,7 +303,10 @@ fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
                 told => told?,
             }
             tx.for_each_api_key(&mut |row| match row {
-                Ok((digest, api_key)) => derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key }),
+                Ok((digest, api_key, previous)) => {
+                    let ended = Vec::new();
+                    derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key, previous, ended });
+                }
                 // A row that cannot be read grants nothing; the others still work.
                 Err(error) => tracing::error!(%error, "an API key is left out: its row cannot be read"),
             })?;

@@ -57,7 +57,7 @@ fn written(number: u64) -> Change {
         insert_instant: Instant::from_epoch_millis(1),
         last_update_instant: Instant::from_epoch_millis(1),
     };
-    Change::ApiKeyWritten { digest: digest(number), api_key }
+    Change::ApiKeyWritten { digest: digest(number), api_key, previous: Vec::new(), ended: Vec::new() }
 }
 
 /// Resident memory of this process in bytes; `None` where there is no `/proc`.

@@ -19,7 +19,7 @@ pub struct Entry {
     pub disabled: bool,
     /// The one tenant that it is bound to; `None` is a global key.
     pub tenant_id: Option<TenantId>,
-    /// From this instant on it is refused; `None`: never.
+    /// From this instant on it is refused; `None`: never. Of an earlier value the end of that, if it is sooner.
     pub expiration_instant: Option<Instant>,
     /// From which addresses it may be used; `None`: from any.
     pub addresses: Option<Arc<AddressRules>>,
@@ -47,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) permissions: SlotPermissions,
     pub(crate) key_manager: bool,
     pub(crate) disabled: bool,
+    /// Whether this is one of the key's earlier values.
+    pub(crate) previous: bool,
     pub(crate) tenant_id: Option<TenantId>,
     pub(crate) expiration_millis: i64,
     pub(crate) addresses: Option<NonZeroU32>,
@@ -76,10 +78,17 @@ impl Slot {
             permissions,
             key_manager: false,
             disabled: false,
+            previous: false,
             tenant_id,
             expiration_millis: expiration_instant.map_or(Self::NEVER, Instant::epoch_millis),
             addresses: None,
         }
+    }
+
+    /// The same key, found by an earlier value: it is refused from the end of that value on.
+    pub(crate) fn of_previous_value(self, valid_until: Instant) -> Self {
+        let expiration_millis = self.expiration_millis.min(valid_until.epoch_millis());
+        Self { previous: true, expiration_millis, ..self }
     }
 
     pub(crate) fn expiration_instant(&self) -> Option<Instant> {

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_authz::{Access, AddressRules, CompiledPermissions};
-use claviger_domain::{ApiKey, ApiKeyDigest, ApiKeyId, Change, Permissions, TenantId, TenantState};
+use claviger_domain::{
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, Permissions, PreviousApiKeyDigest, TenantId, TenantState,
+};
 use papaya::{Guard, HashMap};
 
 use crate::Entry;
@@ -12,7 +15,8 @@ use crate::entry::{Slot, SlotPermissions};
 use crate::hash::DigestState;
 use crate::shared::Shared;
 
-/// Every API key of an instance, found by digest, and the state of every tenant.
+/// Every API key of an instance, found by digest, and the state of every tenant. A key that was rotated is found by the
+/// digests of its earlier values too, as a key that expires when these end.
 ///
 /// Changes may be applied by several threads at once, but those of one digest in the order in which they were
 /// committed. Whoever returns from [`apply`](Self::apply) knows that every later look-up sees the change.
@@ -22,6 +26,8 @@ use crate::shared::Shared;
 /// everything but [`TenantState::Active`].
 pub struct Keyring {
     slots: HashMap<ApiKeyDigest, Slot, DigestState>,
+    /// How many of the slots are those of earlier values.
+    previous_values: AtomicUsize,
     tenants: HashMap<TenantId, TenantState>,
     shared: Shared,
     /// What [`Keyring::find_or_decoy`] answers with where there is no key, and what stands for roles and lists that are
@@ -47,6 +53,7 @@ impl Keyring {
         let nothing = Arc::new(CompiledPermissions::none());
         Self {
             slots: HashMap::with_hasher(DigestState),
+            previous_values: AtomicUsize::new(0),
             tenants: HashMap::new(),
             shared: Shared::default(),
             decoy: Slot::new(ApiKeyId::from_u128(0), SlotPermissions::Own(Arc::clone(&nothing)), None, None),
@@ -58,8 +65,14 @@ impl Keyring {
     /// Takes in a committed change. Changes of keys that sign tokens mean nothing here.
     pub fn apply(&self, change: &Change) {
         match change {
-            Change::ApiKeyWritten { digest, api_key } => self.write(*digest, api_key),
-            Change::ApiKeyDeleted { digest, id } => self.delete(digest, *id),
+            Change::ApiKeyWritten { digest, api_key, previous, ended } => {
+                self.write(*digest, api_key, previous, ended);
+            }
+            Change::ApiKeyDeleted { digest, id, previous } => {
+                for digest in previous.iter().chain([digest]) {
+                    self.delete(digest, *id);
+                }
+            }
             Change::TenantWritten(tenant) => {
                 self.tenants.pin().insert(tenant.id, tenant.state);
             }
@@ -139,10 +152,10 @@ impl Keyring {
         self.tenants.pin().get(id).copied()
     }
 
-    /// The number of API keys.
+    /// The number of API keys, however many values each has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len().saturating_sub(self.previous_values.load(Ordering::Relaxed))
     }
 
     /// Whether there is no API key.
@@ -180,29 +193,62 @@ impl Keyring {
         }
     }
 
-    fn write(&self, digest: ApiKeyDigest, api_key: &ApiKey) {
-        let permissions = self.shared.acquire(&api_key.permissions);
-        let slot = Slot {
+    fn write(
+        &self,
+        digest: ApiKeyDigest,
+        api_key: &ApiKey,
+        previous: &[PreviousApiKeyDigest],
+        ended: &[ApiKeyDigest],
+    ) {
+        for digest in ended {
+            self.delete(digest, api_key.id);
+        }
+        let slot = || Slot {
             key_manager: api_key.key_manager,
             disabled: api_key.disabled,
             addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
-            ..Slot::new(api_key.id, permissions, api_key.tenant_id, api_key.expiration_instant)
+            ..Slot::new(
+                api_key.id,
+                self.shared.acquire(&api_key.permissions),
+                api_key.tenant_id,
+                api_key.expiration_instant,
+            )
         };
         let guard = self.slots.guard();
-        if let Some(replaced) = self.slots.insert(digest, slot, &guard) {
-            self.shared.release(replaced);
+        for value in previous {
+            // One that ends at this very time may be another key's by now.
+            if self.slots.get(&value.digest, &guard).is_none_or(|known| known.id == api_key.id) {
+                self.insert(value.digest, slot().of_previous_value(value.valid_until), &guard);
+            }
         }
+        self.insert(digest, slot(), &guard);
         // Outgrown tables too: after loading a million keys they would hold 19 MB until many keys have been replaced.
         guard.flush();
+    }
+
+    fn insert(&self, digest: ApiKeyDigest, slot: Slot, guard: &impl Guard) {
+        if slot.previous {
+            self.previous_values.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(replaced) = self.slots.insert(digest, slot, guard) {
+            self.forget(replaced);
+        }
     }
 
     /// The value of a deleted key may belong to a new one by now, which must stay.
     fn delete(&self, digest: &ApiKeyDigest, id: ApiKeyId) {
         let guard = self.slots.guard();
         if let Ok(Some((_, removed))) = self.slots.remove_if(digest, |_, slot| slot.id == id, &guard) {
-            self.shared.release(removed);
+            self.forget(removed);
         }
         guard.flush();
+    }
+
+    fn forget(&self, slot: &Slot) {
+        if slot.previous {
+            self.previous_values.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.shared.release(slot);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{Entity, StorageError};
 pub struct StoredApiKey {
     /// What is known about it.
     pub api_key: ApiKey,
-    /// Under which it is found. It never changes.
+    /// Under which it is found, until it is rotated.
     pub digest: ApiKeyDigest,
     /// The sealed value of a retrievable key.
     pub sealed_value: Option<Sealed>,

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Change, FusionId, IpAccessControlListId, Name, Sealed, TenantId,
-    TenantScope,
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, FusionId, IpAccessControlListId, Name, PreviousApiKeyDigest,
+    Sealed, TenantId, TenantScope,
 };
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use crate::api_key_rotation::{ApiKeyRotation, PreviousValues};
 use crate::api_key_rows::{
     COLUMNS, Row, StoredApiKey, api_key_json, as_stored, digest_of, from_row, roles, to_row,
 };
@@ -17,6 +18,9 @@ use crate::conn::MultiBackend;
 use crate::schema::{api_key, api_key_role, ip_access_control_list, tenant};
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
+
+/// An API key as memory is filled with it: where it is found, its state, and where it is found besides.
+pub type LoadedApiKey = (ApiKeyDigest, ApiKey, Vec<PreviousApiKeyDigest>);
 
 impl ReadTransaction<'_> {
     /// The API key with this id, if it exists inside the scope.
@@ -139,19 +143,23 @@ impl ReadTransaction<'_> {
         Ok(count.unsigned_abs())
     }
 
-    /// Calls `each` with every API key, in no order, without its sealed value. Rows are passed on as they
-    /// come, so that a million of them need no memory here. A row that makes no sense is passed as
-    /// [`StorageError::Corrupt`] and does not keep the others back.
+    /// Calls `each` with every API key and its earlier values, in no order, without its sealed value. Rows are passed on as
+    /// they come, so that a million keys need no memory here; earlier values do, which few keys have at a time. A row that
+    /// makes no sense is passed as [`StorageError::Corrupt`] and does not keep the others back.
     ///
     /// # Errors
     /// Failures of the database; what was passed until then is not all.
     pub fn for_each_api_key(
         &mut self,
-        each: &mut dyn FnMut(Result<(ApiKeyDigest, ApiKey), StorageError>),
+        each: &mut dyn FnMut(Result<LoadedApiKey, StorageError>),
     ) -> Result<(), StorageError> {
+        let mut previous = self.all_previous_api_key_digests(&mut |error| each(Err(error)))?;
         let each = |row: Result<Row, String>| {
             each(match row {
-                Ok(row) => from_row(row),
+                Ok(row) => {
+                    let previous = previous.remove(&row.id).unwrap_or_default();
+                    from_row(row).map(|(digest, api_key)| (digest, api_key, previous))
+                }
                 Err(reason) => Err(corrupt(Entity::ApiKey, "unknown", reason)),
             });
         };
@@ -174,8 +182,14 @@ impl WriteTransaction<'_> {
             diesel::insert_into(api_key::table).values((row, sealed_value)).execute(connection)
         })?;
         self.insert_roles_of(&made)?;
+        self.require_free(&stored.digest)?;
         self.record_api_key(&made, None, Some(api_key_json(&made)))?;
-        self.announce(Change::ApiKeyWritten { digest: stored.digest, api_key: made });
+        self.announce(Change::ApiKeyWritten {
+            digest: stored.digest,
+            api_key: made,
+            previous: Vec::new(),
+            ended: Vec::new(),
+        });
         Ok(())
     }
 
@@ -186,6 +200,14 @@ impl WriteTransaction<'_> {
     /// [`StorageError::Stale`] when the stored revision is another or the key is gone; otherwise as
     /// [`Self::insert_api_key`].
     pub fn update_api_key(&mut self, api_key: &ApiKey) -> Result<ApiKey, StorageError> {
+        self.replace_api_key(api_key, None)
+    }
+
+    pub(crate) fn replace_api_key(
+        &mut self,
+        api_key: &ApiKey,
+        rotation: Option<&ApiKeyRotation>,
+    ) -> Result<ApiKey, StorageError> {
         let before = self
             .find_api_key(api_key.id, TenantScope::All)?
             .filter(|before| before.api_key.revision == api_key.revision)
@@ -227,8 +249,15 @@ impl WriteTransaction<'_> {
             self.run(|connection| diesel::delete(own).execute(connection))?;
             self.insert_roles_of(&after)?;
         }
+        let (digest, PreviousValues { valid, ended }) = match rotation {
+            None => (before.digest, self.settle_previous_values(after.id)?),
+            Some(rotation) => {
+                let revision = before.api_key.revision.number();
+                (rotation.digest, self.replace_value(after.id, revision, &before.digest, rotation)?)
+            }
+        };
         self.record_api_key(&after, Some(api_key_json(&before.api_key)), Some(api_key_json(&after)))?;
-        self.announce(Change::ApiKeyWritten { digest: before.digest, api_key: after.clone() });
+        self.announce(Change::ApiKeyWritten { digest, api_key: after.clone(), previous: valid, ended });
         Ok(after)
     }
 
@@ -271,6 +300,11 @@ impl WriteTransaction<'_> {
     /// Failures of the database.
     pub fn delete_api_key(&mut self, id: ApiKeyId, scope: TenantScope) -> Result<bool, StorageError> {
         let own = api_key::id.eq(id.to_string());
+        // A rotation that comes first is waited for, and one that comes later finds no key: the earlier values are all.
+        let lock =
+            diesel::update(api_key::table.filter(own.clone())).set(api_key::revision.eq(api_key::revision));
+        self.run(|connection| lock.execute(connection))?;
+        let previous = self.digests_to_forget(id)?;
         let row: Option<Row> = self.run(|connection| match scope.tenant() {
             None => diesel::delete(api_key::table.filter(own))
                 .returning(COLUMNS)
@@ -284,7 +318,7 @@ impl WriteTransaction<'_> {
             }
         })?;
         match row {
-            Some(row) => self.deleted_api_key(id, row).map(|()| true),
+            Some(row) => self.deleted_api_key(id, row, previous).map(|()| true),
             None => Ok(false),
         }
     }
@@ -314,7 +348,12 @@ impl WriteTransaction<'_> {
     }
 
     /// Records and announces a deletion. The digest is needed to forget the key, so it must be one.
-    fn deleted_api_key(&mut self, id: ApiKeyId, row: Row) -> Result<(), StorageError> {
+    fn deleted_api_key(
+        &mut self,
+        id: ApiKeyId,
+        row: Row,
+        previous: Vec<ApiKeyDigest>,
+    ) -> Result<(), StorageError> {
         let digest = digest_of(&row)?;
         let tenant_id = row.tenant_id.as_deref().and_then(|id| id.parse().ok());
         let before = from_row(row).map_or_else(
@@ -328,7 +367,7 @@ impl WriteTransaction<'_> {
             before: Some(before),
             after: None,
         })?;
-        self.announce(Change::ApiKeyDeleted { digest, id });
+        self.announce(Change::ApiKeyDeleted { digest, id, previous });
         Ok(())
     }
 

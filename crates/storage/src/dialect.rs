@@ -235,10 +235,11 @@ fn is_busy(message: &str) -> bool {
 }
 
 /// The unique columns: constraint on PostgreSQL, column on SQLite, meaning.
-const UNIQUE: [(&str, &str, Entity, Field); 15] = [
+const UNIQUE: [(&str, &str, Entity, Field); 16] = [
     ("api_key_primary_key", "api_key.id", Entity::ApiKey, Field::Id),
     ("api_key_name_unique", "api_key.name", Entity::ApiKey, Field::Name),
     ("api_key_digest_unique", "api_key.digest", Entity::ApiKey, Field::Digest),
+    ("api_key_previous_digest_primary_key", "api_key_previous_digest.digest", Entity::ApiKey, Field::Digest),
     ("api_key_fusion_id_unique", "api_key.fusion_id", Entity::ApiKey, Field::FusionId),
     ("data_key_primary_key", "data_key.version", Entity::DataKey, Field::Id),
     ("instance_primary_key", "instance.singleton", Entity::Instance, Field::Id),

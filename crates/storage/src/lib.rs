@@ -8,6 +8,7 @@
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or both");
 
+mod api_key_rotation;
 mod api_key_rows;
 mod api_keys;
 mod change_search;
@@ -34,7 +35,9 @@ mod url;
 #[cfg(feature = "sqlite")]
 mod writer;
 
+pub use api_key_rotation::ApiKeyRotation;
 pub use api_key_rows::StoredApiKey;
+pub use api_keys::LoadedApiKey;
 pub use change_search::ChangePage;
 pub use changes::{Action, ChangeRow};
 pub use error::{Entity, Field, StorageError, TxError};

@@ -74,6 +74,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_key_previous_digest (digest) {
+        digest -> Binary,
+        api_key_id -> Text,
+        revision -> BigInt,
+        valid_until -> BigInt,
+    }
+}
+
+diesel::table! {
     api_key_role (api_key_id, role_name) {
         api_key_id -> Text,
         role_name -> Text,

@@ -23,6 +23,7 @@ mod suite {
     #[cfg(feature = "sqlite")]
     pub mod only_sqlite;
     pub mod references;
+    pub mod rotation;
     pub mod round_trips;
     pub mod schema;
     pub mod transactions;
@@ -122,6 +123,14 @@ suite! {
         every_place_keeps_its_key
         all_places_at_once_keep_their_keys
         every_column_with_key_ids_is_a_place;
+    rotation:
+        a_rotated_key_keeps_all_but_its_value
+        earlier_values_end_one_by_one
+        the_oldest_of_too_many_values_ends
+        a_value_is_one_keys_while_it_works
+        earlier_values_go_with_their_key
+        loading_finds_earlier_values
+        values_change_hands_in_one_order;
     transactions:
         an_abort_leaves_nothing
         the_listener_hears_commits_in_order

@@ -81,7 +81,7 @@ pub(crate) fn create(
 pub(crate) struct Value {
     pub(crate) text: SecretText,
     pub(crate) digest: ApiKeyDigest,
-    sealed: Option<Sealed>,
+    pub(super) sealed: Option<Sealed>,
 }
 
 pub(crate) fn make_value(
@@ -103,7 +103,7 @@ pub(crate) fn make_value(
 }
 
 /// Whether a chosen value could be presented later on.
-fn is_usable(state: &AppState, value: &str) -> bool {
+pub(super) fn is_usable(state: &AppState, value: &str) -> bool {
     value.trim() == value
         && !value.chars().any(char::is_control)
         && !has_scheme(value.as_bytes())
@@ -295,7 +295,7 @@ pub(crate) const DESCRIPTION: &str = "description";
 
 /// A key as FusionAuth's clients see it: roles as the endpoints that they open. A key whose roles open none must not
 /// look like one without restriction, and so shows a list that grants nothing.
-fn view(api_key: &ApiKey, power: &Power) -> ApiKey {
+pub(super) fn view(api_key: &ApiKey, power: &Power) -> ApiKey {
     let mut view = ApiKey { key_manager: power.key_manager, ..api_key.clone() };
     if let Permissions::Roles(names) = &api_key.permissions {
         view.permissions = shown_permissions(power);

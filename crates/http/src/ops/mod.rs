@@ -2,6 +2,7 @@
 //! transaction. Nothing here knows of HTTP servers or JSON; the caller passed the gate before.
 
 pub(crate) mod api_key;
+pub(crate) mod api_key_rotation;
 pub(crate) mod audit_log;
 pub(crate) mod authorization;
 pub(crate) mod default_roles;

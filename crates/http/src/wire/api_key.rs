@@ -214,7 +214,7 @@ fn lifts_restrictions(document: &Map<String, Value>) -> bool {
     })
 }
 
-fn value(members: &mut Members, violations: &mut Violations) -> Option<SecretText> {
+pub(super) fn value(members: &mut Members, violations: &mut Violations) -> Option<SecretText> {
     let text = members.text("key", violations)?;
     if text.is_empty() {
         violations.add(&codes::API_KEY_KEY_BLANK);

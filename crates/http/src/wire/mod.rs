@@ -1,6 +1,7 @@
 //! JSON shapes, and nothing else: FusionAuth's member names live here, the domain never sees them.
 
 pub(crate) mod api_key;
+pub(crate) mod api_key_rotation;
 pub(crate) mod audit_log;
 pub(crate) mod authorization;
 pub(crate) mod errors;

@@ -6,6 +6,7 @@ mod change;
 mod copy;
 mod create;
 mod effect;
+mod rotate;
 mod terraform;
 mod validation;
 

@@ -25,7 +25,7 @@ fn state(number: u64, odd: bool) -> Change {
         expiration_instant: Some(Instant::from_epoch_millis(i64::from(odd))),
         ..api_key(number.into(), permissions)
     };
-    Change::ApiKeyWritten { digest: digest(number), api_key }
+    Change::ApiKeyWritten { digest: digest(number), api_key, previous: Vec::new(), ended: Vec::new() }
 }
 
 #[track_caller]

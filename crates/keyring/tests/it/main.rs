@@ -10,6 +10,7 @@
 )]
 
 mod concurrency;
+mod rotation;
 mod rules;
 mod sequences;
 mod sharing;

@@ -144,7 +144,12 @@ fn roles_that_allow_everything_make_a_manager() {
 fn a_list_that_changes_changes_its_keys() {
     let keyring = Keyring::new();
     let key = ApiKey { ip_access_control_list_id: Some(LIST), ..api_key(1, Permissions::All) };
-    keyring.apply(&Change::ApiKeyWritten { digest: digest(1), api_key: key.clone() });
+    keyring.apply(&Change::ApiKeyWritten {
+        digest: digest(1),
+        api_key: key.clone(),
+        previous: Vec::new(),
+        ended: Vec::new(),
+    });
     // Not known: from nowhere.
     assert_eq!(ask(&keyring, 1, "/api/user", "192.0.2.1"), Err(Reason::AddressBlocked));
     keyring.apply(&list("192.0.2.1"));
@@ -160,7 +165,12 @@ fn a_list_that_changes_changes_its_keys() {
     // A list that comes later under the same id is another one.
     keyring.apply(&list("192.0.2.2"));
     assert_eq!(ask(&keyring, 1, "/api/user", "192.0.2.2"), Err(Reason::AddressBlocked));
-    keyring.apply(&Change::ApiKeyWritten { digest: digest(1), api_key: key });
+    keyring.apply(&Change::ApiKeyWritten {
+        digest: digest(1),
+        api_key: key,
+        previous: Vec::new(),
+        ended: Vec::new(),
+    });
     assert_eq!(ask(&keyring, 1, "/api/user", "192.0.2.2"), Ok(()));
 }
 
@@ -168,7 +178,12 @@ fn a_list_that_changes_changes_its_keys() {
 fn a_disabled_key_is_found_and_refused() {
     let keyring = Keyring::new();
     let key = ApiKey { disabled: true, ..api_key(1, Permissions::All) };
-    keyring.apply(&Change::ApiKeyWritten { digest: digest(1), api_key: key });
+    keyring.apply(&Change::ApiKeyWritten {
+        digest: digest(1),
+        api_key: key,
+        previous: Vec::new(),
+        ended: Vec::new(),
+    });
     assert_eq!(ask(&keyring, 1, "/api/user", ""), Err(Reason::Disabled));
 }
 
@@ -197,6 +212,11 @@ fn clearing_forgets_roles_and_lists() {
     keyring.apply(&written(digest(1), 1, roles(&["a"])));
     assert_eq!(ask(&keyring, 1, "/x", ""), Err(Reason::NotGranted));
     let key = ApiKey { ip_access_control_list_id: Some(LIST), ..api_key(2, Permissions::All) };
-    keyring.apply(&Change::ApiKeyWritten { digest: digest(2), api_key: key });
+    keyring.apply(&Change::ApiKeyWritten {
+        digest: digest(2),
+        api_key: key,
+        previous: Vec::new(),
+        ended: Vec::new(),
+    });
     assert_eq!(ask(&keyring, 2, "/x", "192.0.2.1"), Err(Reason::AddressBlocked));
 }

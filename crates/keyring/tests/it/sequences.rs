@@ -39,7 +39,12 @@ fn changes() -> impl Strategy<Value = Change> {
     let states = vec![TenantState::Active, TenantState::PendingDelete];
     prop_oneof![
         6 => (prop::sample::select(digests()), api_keys())
-            .prop_map(|(digest, api_key)| Change::ApiKeyWritten { digest, api_key }),
+            .prop_map(|(digest, api_key)| Change::ApiKeyWritten {
+                digest,
+                api_key,
+                previous: Vec::new(),
+                ended: Vec::new(),
+            }),
         4 => (prop::sample::select(digests()), 0_u128..3).prop_map(|(digest, id)| deleted(digest, id)),
         1 => (0_u128..2, prop::sample::select(states))
             .prop_map(|(id, state)| Change::TenantWritten(tenant(id, state))),
@@ -61,10 +66,10 @@ struct Model {
 impl Model {
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::ApiKeyWritten { digest, api_key } => {
+            Change::ApiKeyWritten { digest, api_key, .. } => {
                 self.keys.insert(*digest, api_key.clone());
             }
-            Change::ApiKeyDeleted { digest, id } => {
+            Change::ApiKeyDeleted { digest, id, .. } => {
                 if self.keys.get(digest).is_some_and(|known| known.id == *id) {
                     self.keys.remove(digest);
                 }

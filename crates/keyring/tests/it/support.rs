@@ -47,11 +47,16 @@ pub(crate) fn api_key(id: u128, permissions: Permissions) -> ApiKey {
 }
 
 pub(crate) fn written(digest: ApiKeyDigest, id: u128, permissions: Permissions) -> Change {
-    Change::ApiKeyWritten { digest, api_key: api_key(id, permissions) }
+    Change::ApiKeyWritten {
+        digest,
+        api_key: api_key(id, permissions),
+        previous: Vec::new(),
+        ended: Vec::new(),
+    }
 }
 
 pub(crate) fn deleted(digest: ApiKeyDigest, id: u128) -> Change {
-    Change::ApiKeyDeleted { digest, id: ApiKeyId::from_u128(id) }
+    Change::ApiKeyDeleted { digest, id: ApiKeyId::from_u128(id), previous: Vec::new() }
 }
 
 pub(crate) fn tenant(id: u128, state: TenantState) -> Tenant {

@@ -353,14 +353,19 @@ pub fn changes_of_access_rules_are_heard_and_recorded(db: &Database) {
     key.api_key.disabled = true;
     let made = key.clone();
     write(&db.store, move |tx| tx.insert_api_key(&made));
-    expected.push(Change::ApiKeyWritten { digest: key.digest, api_key: key.api_key });
+    expected.push(Change::ApiKeyWritten {
+        digest: key.digest,
+        api_key: key.api_key,
+        previous: Vec::new(),
+        ended: Vec::new(),
+    });
     write(&db.store, |tx| {
         Ok(tx.delete_api_key(api_key_id(1), ALL)?
             && tx.delete_role(RoleId::from_u128(1))?
             && tx.delete_ip_access_control_list(objects::list_id(1))?)
     });
     expected.extend([
-        Change::ApiKeyDeleted { digest: key.digest, id: api_key_id(1) },
+        Change::ApiKeyDeleted { digest: key.digest, id: api_key_id(1), previous: Vec::new() },
         Change::RoleDeleted(renamed.name),
         Change::IpAccessControlListDeleted(objects::list_id(1)),
     ]);

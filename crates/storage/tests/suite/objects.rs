@@ -474,7 +474,7 @@ pub fn corrupt_rows_are_reported(db: &Database) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     read(&db.store, |tx| {
         tx.for_each_api_key(&mut |row| match row {
-            Ok((_, key)) => good.push(key.id.as_u128()),
+            Ok((_, key, _)) => good.push(key.id.as_u128()),
             Err(error) => bad.push(error),
         })
     });

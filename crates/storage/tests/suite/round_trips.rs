@@ -146,7 +146,7 @@ pub fn api_keys_round_trip(db: &Database) {
         assert_eq!(roles, expected);
         let mut streamed = Vec::new();
         read(&db.store, |tx| tx.for_each_api_key(&mut |row| streamed.push(row)));
-        assert_eq!(streamed, [Ok((stored.digest, stored.api_key))]);
+        assert_eq!(streamed, [Ok((stored.digest, stored.api_key, Vec::new()))]);
         assert!(write(&db.store, move |tx| tx.delete_api_key(id, TenantScope::All)));
     });
 }

@@ -62,10 +62,15 @@ pub fn the_listener_hears_commits_in_order(db: &Database) {
             vec![
                 Change::TenantWritten(tenant),
                 Change::KeyWritten { id: KeyId::from_u128(1), kid: objects::key(1).key.kid },
-                Change::ApiKeyWritten { digest, api_key: api_key.api_key },
+                Change::ApiKeyWritten {
+                    digest,
+                    api_key: api_key.api_key,
+                    previous: Vec::new(),
+                    ended: Vec::new()
+                },
             ],
-            vec![Change::ApiKeyWritten { digest, api_key: updated }],
-            vec![Change::ApiKeyDeleted { digest, id }],
+            vec![Change::ApiKeyWritten { digest, api_key: updated, previous: Vec::new(), ended: Vec::new() }],
+            vec![Change::ApiKeyDeleted { digest, id, previous: Vec::new() }],
             vec![Change::KeyDeleted(KeyId::from_u128(1)), Change::TenantDeleted(TenantId::from_u128(1))],
         ]
     );
@@ -125,7 +130,7 @@ pub fn the_listener_ends_with_the_state_of_the_database(db: &Database) {
     let mut stored = State::new();
     read(&db.store, |tx| {
         tx.for_each_api_key(&mut |row| {
-            let (_, api_key) = row.unwrap();
+            let (_, api_key, _) = row.unwrap();
             stored.insert(api_key.id, api_key);
         })
     });

@@ -72,6 +72,10 @@ pub(crate) const TABLE: &[Row] = &[
     ("PUT", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("PATCH", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| api_key(target(server, tenant))),
     ("DELETE", "/api/api-key/{apiKeyId}", Class::Managers, |server, tenant| bare(target(server, tenant))),
+    ("POST", "/api/api-key/{apiKeyId}/rotate", Class::Managers, |server, tenant| Sample {
+        path: format!("{}/rotate", target(server, tenant)),
+        body: Some(json!({"gracePeriodInSeconds": 60})),
+    }),
     ("POST", "/api/authorize", Class::Managers, |server, tenant| Sample {
         path: "/api/authorize".to_owned(),
         body: Some(json!({"authorization": {
@@ -307,6 +311,7 @@ pub(super) fn in_the_other_dialect(class: Class, method: &str, template: &str) -
         // To Fusion's clients.
         (false, "POST", "/api/api-key") => 400,
         (false, "POST" | "PUT" | "PATCH", "/api/api-key/{apiKeyId}") => 405,
+        (false, "POST", "/api/api-key/{apiKeyId}/rotate") => 405,
         // To FusionAuth's.
         (true, "GET", "/api/api-key") => 404,
         (true, "POST", "/api/api-key") => 400,

@@ -61,7 +61,7 @@ fn objects(tx: &mut ReadTransaction<'_>) -> Result<BTreeMap<Name, i64>, StorageE
         assert_eq!(objects.insert((entity.as_str(), id), revision), None);
     };
     tx.for_each_api_key(&mut |row| {
-        let (_, api_key) = row.unwrap();
+        let (_, api_key, _) = row.unwrap();
         add(Entity::ApiKey, api_key.id.to_string(), api_key.revision.number());
     })?;
     for tenant in tx.tenants(TenantScope::All)? {

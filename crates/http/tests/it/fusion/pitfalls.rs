@@ -255,6 +255,7 @@ fn cve_2026_30836_cve_2025_44005_no_call_skips_the_check(server: &Server) {
             API_KEYS.to_owned(),
             format!("{API_KEYS}/"),
             target.path(),
+            format!("{}/rotate", target.path()),
             key.path(),
             ROLES.to_owned(),
             role.path(),
@@ -269,7 +270,7 @@ fn cve_2026_30836_cve_2025_44005_no_call_skips_the_check(server: &Server) {
         }
     }
     assert!(
-        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 16
+        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 17
     );
     seen_in_a(server, &target.id);
     server.as_fusion_admin().get(&role.path()).ok();

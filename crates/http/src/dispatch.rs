@@ -125,12 +125,12 @@ const fn is_due(elapsed: Duration) -> bool {
     elapsed.as_nanos() >= REFUSAL_TIME.as_nanos()
 }
 
-/// The delay that the measurement must find: what a careless comparison would take, about a fifth of a microsecond.
+/// The delay that the measurement must find: what a careless comparison would take, about half a microsecond.
 #[cfg(feature = "sabotage-timing")]
 fn linger_over_expired(outcome: &Result<Answer, ApiError>) {
     use claviger_authz::Reason;
     if let Err(ApiError::Refused(Refusal::Denied(_, Reason::Expired))) = outcome {
-        (0..200_u64).fold(0, |sum: u64, number| std::hint::black_box(sum.wrapping_mul(31) ^ number));
+        (0..600_u64).fold(0, |sum: u64, number| std::hint::black_box(sum.wrapping_mul(31) ^ number));
     }
 }
 

@@ -54,10 +54,7 @@ pub(crate) fn parse(arguments: &[&str]) -> Option<Plan> {
         match argument {
             "--requests" => plan.requests = value.parse().ok().filter(|requests| *requests > 0)?,
             "--seed" => plan.seed = value.parse().ok()?,
-            "--gateway" => {
-                plan.gateway =
-                    [Gateway::Nginx, Gateway::Caddy].into_iter().find(|one| one.program() == value)?
-            }
+            "--gateway" => plan.gateway = Gateway::ALL.into_iter().find(|one| one.program() == value)?,
             "--sabotage" => {
                 plan.sabotage = Some(match value {
                     "headers" => Sabotage::Headers,
@@ -94,7 +91,7 @@ pub(crate) fn run(plan: Plan) -> Result<()> {
 /// As [`run`].
 pub(crate) fn few() -> Result<Vec<&'static str>> {
     let (mut absent, mut present) = (Vec::new(), Vec::new());
-    for gateway in [Gateway::Nginx, Gateway::Caddy] {
+    for gateway in Gateway::ALL {
         match gateway.find() {
             Some(program) => present.push((gateway, program)),
             None => absent.push(gateway.program()),
@@ -285,7 +282,15 @@ mod tests {
             parse(&["--requests", "5", "--sabotage", "path", "--gateway", "caddy", "--seed", "9"]),
             Some(Plan { gateway: Gateway::Caddy, requests: 5, seed: 9, sabotage: Some(Sabotage::Path) })
         );
-        for bad in [&["--requests"][..], &["--requests", "0"], &["--sabotage", "all"], &["x", "y"]] {
+        let haproxy = parse(&["--gateway", "haproxy"]).map(|plan| plan.gateway);
+        assert_eq!(haproxy, Some(Gateway::Haproxy));
+        for bad in [
+            &["--requests"][..],
+            &["--gateway", "apache"],
+            &["--requests", "0"],
+            &["--sabotage", "all"],
+            &["x", "y"],
+        ] {
             assert_eq!(parse(bad), None);
         }
     }

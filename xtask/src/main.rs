@@ -42,7 +42,7 @@ Usage: cargo xtask <command>
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
-  gateway-test [--gateway nginx|caddy] [--requests N] [--seed N] [--sabotage headers|path]
+  gateway-test [--gateway nginx|caddy|haproxy] [--requests N] [--seed N] [--sabotage headers|path]
                       100000 or N misleading requests through a real gateway with the configuration of docs/gateways;
                       with --sabotage the configuration is spoilt, which must be found
   gateway-test --short  the form that belongs to `test`: every gateway that is installed, with and without sabotage
@@ -52,7 +52,8 @@ Environment:
   CLAVIGER_TEST_POSTGRES_URL   a PostgreSQL for the tests (else one is started from installed server binaries)
   CLAVIGER_REQUIRE_POSTGRES=1  fail instead of skipping the tests on PostgreSQL
   CLAVIGER_SEMVER=0            check leaves semver out, and says so
-  CLAVIGER_REQUIRE_NGINX=1     fail instead of skipping the test of gateways
+  CLAVIGER_REQUIRE_NGINX=1, CLAVIGER_REQUIRE_HAPROXY=1
+                               fail instead of skipping the test of that gateway
   CLAVIGER_VENDORED=1          compile OpenSSL in even where the system has its headers
 
 Exit codes: 0 done, 1 failed (or cargo's own code; of fuzz: a finding), 2 usage.

@@ -65,17 +65,20 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
     Ok(code)
 }
 
-/// `1` here makes the absence of nginx a failure.
-const REQUIRE_NGINX: &str = "CLAVIGER_REQUIRE_NGINX";
+/// `1` there makes the absence of the gateway a failure: the variable, the gateway, and its package.
+const REQUIRED: [(&str, &str, &str); 2] =
+    [("CLAVIGER_REQUIRE_NGINX", "nginx", "nginx-light"), ("CLAVIGER_REQUIRE_HAPROXY", "haproxy", "haproxy")];
 
 /// The test of gateways in its short form, where they are installed.
 pub(crate) fn gateways() -> Result<()> {
     println!("\n== gateways");
     let absent = crate::gateway::few()?;
-    if std::env::var(REQUIRE_NGINX).is_ok_and(|value| value == "1") && absent.contains(&"nginx") {
-        return Err(Failure::new(format!(
-            "{REQUIRE_NGINX}=1, but nginx is absent: install the package nginx-light"
-        )));
+    for (variable, gateway, package) in REQUIRED {
+        if std::env::var(variable).is_ok_and(|value| value == "1") && absent.contains(&gateway) {
+            return Err(Failure::new(format!(
+                "{variable}=1, but {gateway} is absent: install the package {package}"
+            )));
+        }
     }
     for gateway in absent {
         println!(

@@ -1,5 +1,6 @@
 //! The processes of the stand: Claviger as it is built here, and a gateway with the configuration that we ship.
 
+use super::TEST_ID;
 use super::http::{Head, skip_body};
 use super::verdict::Key;
 use crate::features::OpenSsl;
@@ -31,14 +32,18 @@ pub(crate) enum Sabotage {
 pub(crate) enum Gateway {
     Nginx,
     Caddy,
+    Haproxy,
 }
 
 impl Gateway {
+    pub(super) const ALL: [Self; 3] = [Self::Nginx, Self::Caddy, Self::Haproxy];
+
     /// The program, its name in texts, and the package of Debian.
     pub(super) const fn program(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
+            Self::Haproxy => "haproxy",
         }
     }
 
@@ -56,6 +61,7 @@ impl Gateway {
         match self {
             Self::Nginx => "docs/gateways/nginx.conf",
             Self::Caddy => "docs/gateways/Caddyfile",
+            Self::Haproxy => "docs/gateways/haproxy.cfg",
         }
     }
 
@@ -75,6 +81,12 @@ impl Gateway {
             (Self::Caddy, Sabotage::Headers) if trimmed.starts_with("request_header -X-Claviger-") => None,
             (Self::Caddy, Sabotage::Path) if trimmed == "reverse_proxy 127.0.0.1:8080" => {
                 Some(format!("rewrite * {{path}}?{{query}}\n{line}"))
+            }
+            (Self::Haproxy, Sabotage::Headers) if trimmed == "http-request del-header x-claviger- -m beg" => {
+                None
+            }
+            (Self::Haproxy, Sabotage::Path) if trimmed == "default_backend api" => {
+                Some(format!("    http-request set-path %[path,url_dec]\n{line}"))
             }
             _ => Some(line.to_owned()),
         }
@@ -245,7 +257,8 @@ impl Running {
             .replace("127.0.0.1:9011", &claviger.to_string())
             .replace("127.0.0.1:8080", &upstream.to_string())
             .replace("listen 8000;", &format!("listen {address};"))
-            .replace("http://:8000 {", &format!("http://:{} {{\n\tbind {}", address.port(), address.ip()));
+            .replace("http://:8000 {", &format!("http://:{} {{\n\tbind {}", address.port(), address.ip()))
+            .replace("bind :8000 ", &format!("bind {address} "));
         let path = directory.0.as_path();
         let write = |name: &str, text: &str| {
             let file = path.join(name);
@@ -264,6 +277,13 @@ impl Running {
                 command.env("HOME", path).env("XDG_CONFIG_HOME", path).env("XDG_DATA_HOME", path);
                 command.stderr(Stdio::null());
             }
+            Gateway::Haproxy => {
+                let script = path.join("claviger.lua");
+                write("claviger.lua", &numbered_questions()?)?;
+                let script = format!("'{}'", script.display());
+                write("haproxy.cfg", &configuration.replace("/etc/haproxy/claviger.lua", &script))?;
+                command.arg("-q").arg("-db").arg("-f").arg(path.join("haproxy.cfg"));
+            }
         }
         let child = command.stdin(Stdio::null()).spawn();
         let mut program =
@@ -271,6 +291,19 @@ impl Running {
         wait(&mut program, address, gateway.program())?;
         Ok(Self { address, _program: program })
     }
+}
+
+/// The shipped script of HAProxy, whose questions have the number of the request besides: the other gateways send all headers along.
+fn numbered_questions() -> Result<String> {
+    let shipped = root().join("docs/gateways/claviger.lua");
+    let text = std::fs::read_to_string(&shipped).map_err(|error| Failure::file(&shipped, &error))?;
+    let last = "\"x-fusionauth-tenantid\" }";
+    let longer = format!("\"x-fusionauth-tenantid\", \"{}\" }}", TEST_ID.to_ascii_lowercase());
+    let changed = text.replacen(last, &longer, 1);
+    if changed == text {
+        return Err(Failure::new("docs/gateways/claviger.lua: no list of headers that are sent along"));
+    }
+    Ok(changed)
 }
 
 /// What stands around the shipped part: one process in the foreground, all its files in one directory.

@@ -12,6 +12,7 @@ use diesel::sql_types::{Bool, Nullable};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::conn::{AnyConnection, Role};
+use crate::schema::api_key;
 use crate::{DatabaseUrl, Entity, Field, StorageError, StoreOptions};
 
 #[cfg(feature = "sqlite")]
@@ -235,12 +236,18 @@ fn is_busy(message: &str) -> bool {
 }
 
 /// The unique columns: constraint on PostgreSQL, column on SQLite, meaning.
-const UNIQUE: [(&str, &str, Entity, Field); 16] = [
+const UNIQUE: [(&str, &str, Entity, Field); 17] = [
     ("api_key_primary_key", "api_key.id", Entity::ApiKey, Field::Id),
     ("api_key_name_unique", "api_key.name", Entity::ApiKey, Field::Name),
     ("api_key_digest_unique", "api_key.digest", Entity::ApiKey, Field::Digest),
     ("api_key_previous_digest_primary_key", "api_key_previous_digest.digest", Entity::ApiKey, Field::Digest),
     ("api_key_fusion_id_unique", "api_key.fusion_id", Entity::ApiKey, Field::FusionId),
+    (
+        "api_key_usage_primary_key",
+        "api_key_usage.api_key_id, api_key_usage.earlier_value",
+        Entity::ApiKey,
+        Field::Id,
+    ),
     ("data_key_primary_key", "data_key.version", Entity::DataKey, Field::Id),
     ("instance_primary_key", "instance.singleton", Entity::Instance, Field::Id),
     (
@@ -310,6 +317,18 @@ pub(crate) fn drive<R>(
         }
     }
     Ok(())
+}
+
+/// Those of the API keys that exist, which stay until the transaction ends. On SQLite nobody else writes meanwhile.
+pub(crate) fn keep_api_keys(connection: &mut AnyConnection, ids: &[String]) -> QueryResult<Vec<String>> {
+    let query = api_key::table.filter(api_key::id.eq_any(ids)).order(api_key::id).select(api_key::id);
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => query.load(connection),
+        // The lock that a foreign key takes; in one order, so that nobody waits in a circle.
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => query.for_key_share().load(connection),
+    }
 }
 
 /// The migrations for this database.

@@ -10,6 +10,7 @@ compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or bo
 
 mod api_key_rotation;
 mod api_key_rows;
+mod api_key_usage;
 mod api_keys;
 mod change_search;
 mod changes;

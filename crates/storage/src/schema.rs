@@ -83,6 +83,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_key_usage (api_key_id, earlier_value) {
+        api_key_id -> Text,
+        earlier_value -> Bool,
+        uses -> BigInt,
+        last_used_instant -> BigInt,
+        last_address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     api_key_role (api_key_id, role_name) {
         api_key_id -> Text,
         role_name -> Text,

@@ -27,6 +27,7 @@ mod suite {
     pub mod round_trips;
     pub mod schema;
     pub mod transactions;
+    pub mod usage;
 }
 mod support;
 
@@ -144,6 +145,13 @@ suite! {
         reads_see_one_snapshot
         loading_between_commits_misses_nothing
         a_store_can_be_opened_again;
+    usage:
+        usage_adds_up
+        usage_is_no_change
+        usage_goes_with_its_key
+        usage_of_many_keys_at_once
+        usage_survives_deletions_meanwhile
+        usage_that_makes_no_sense_is_reported;
     schema:
         schema_six_migrators_at_once
         schema_goes_down_and_up

@@ -10,8 +10,8 @@ use crate::{Endpoint, Path};
 pub enum Target {
     /// An endpoint of the catalogue.
     Endpoint(Endpoint),
-    /// `/api/api-key[/{id}]`, `/api/api-key/{id}/rotate` and `/api/authorize`: only key managers reach them, and permissions
-    /// neither grant nor withhold them.
+    /// `/api/api-key[/{id}]`, `/api/api-key/{id}/rotate`, `/api/api-key/{id}/usage` and `/api/authorize`: only key managers
+    /// reach them, and permissions neither grant nor withhold them.
     ApiKeys,
     /// `/api/roles[/{id}]`: for key managers, and for keys whose roles say so. Only global keys change roles.
     Roles,
@@ -27,6 +27,9 @@ pub enum Target {
 const RESERVED_WORDS: [&str; 6] = ["api-key", "authorize", "health", "logout", "roles", "scim"];
 /// The first segments of such paths elsewhere.
 const RESERVED_ROOTS: [&str; 2] = [".well-known", "oauth2"];
+
+/// The last segments of the paths behind one API key.
+const API_KEY_ACTIONS: [&str; 2] = ["rotate", "usage"];
 
 impl Target {
     /// What the path leads to.
@@ -51,8 +54,11 @@ impl Target {
             Some(word) if word != second => Self::OtherCase,
             Some("api-key") => match (segments.nth(1), segments.next()) {
                 (None, _) => Self::ApiKeys,
-                (Some("rotate"), None) => Self::ApiKeys,
-                (Some(third), None) if third.eq_ignore_ascii_case("rotate") => Self::OtherCase,
+                (Some(third), None) => match known(&API_KEY_ACTIONS, third) {
+                    Some(word) if word == third => Self::ApiKeys,
+                    Some(_) => Self::OtherCase,
+                    None => Self::Reserved,
+                },
                 _ => Self::Reserved,
             },
             Some("roles") if segments.nth(1).is_none() => Self::Roles,
@@ -87,6 +93,7 @@ mod tests {
             "/api/api-key/7",
             "/api/api-key/search",
             "/api/api-key/7/rotate",
+            "/api/api-key/7/usage",
             "/api/api-key/rotate",
             "/api/authorize",
         ] {
@@ -99,6 +106,8 @@ mod tests {
             "/api/api-key/7/rotated",
             "/api/api-key/7/rotate/8",
             "/api/api-key/7/8/rotate",
+            "/api/api-key/7/usage/8",
+            "/api/api-key/7/used",
             "/api/roles/7/8",
             "/api/authorize/7",
             "/api/jwt",
@@ -127,6 +136,7 @@ mod tests {
             "/api/Api-key",
             "/api/Authorize",
             "/api/api-key/7/Rotate",
+            "/api/api-key/7/USAGE",
             "/api/ROLES/7",
             "/OAuth2/token",
             "/.Well-Known/x",

@@ -23,6 +23,8 @@ pub struct Entry {
     pub expiration_instant: Option<Instant>,
     /// From which addresses it may be used; `None`: from any.
     pub addresses: Option<Arc<AddressRules>>,
+    /// Whether it was found by a value that it had before a rotation.
+    pub earlier_value: bool,
 }
 
 impl Entry {

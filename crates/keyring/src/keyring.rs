@@ -190,6 +190,7 @@ impl Keyring {
             tenant_id: slot.tenant_id,
             expiration_instant: slot.expiration_instant(),
             addresses,
+            earlier_value: slot.previous,
         }
     }
 

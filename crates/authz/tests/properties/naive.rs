@@ -141,9 +141,13 @@ pub(crate) fn target(path: &str) -> NaiveTarget {
     }
     if let ("/api/api-key", [.., last]) = (literal.as_str(), parts.as_slice())
         && parts.len() == 4
-        && last.eq_ignore_ascii_case("rotate")
+        && ["rotate", "usage"].iter().any(|word| last.eq_ignore_ascii_case(word))
     {
-        return if *last == "rotate" { NaiveTarget::ApiKeys } else { NaiveTarget::OtherCase };
+        return if ["rotate", "usage"].contains(last) {
+            NaiveTarget::ApiKeys
+        } else {
+            NaiveTarget::OtherCase
+        };
     }
     match (literal.as_str(), parts.len()) {
         ("/api/api-key", 2..=3) | ("/api/authorize", 2) => NaiveTarget::ApiKeys,

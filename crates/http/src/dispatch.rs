@@ -13,7 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use claviger_authz::{Path, Target};
-use claviger_domain::{ApiKeyId, Method, RequestMethod, Violation, codes};
+use claviger_domain::{Method, RequestMethod, UsedValue, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
 use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, all_routes, find};
 use crate::shared_body::SharedBody;
-use crate::state::AppState;
+use crate::state::{AppState, Worker};
 
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
@@ -61,22 +61,23 @@ const FORWARDING: [&str; 11] = [
 pub(crate) async fn entry(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<Arc<AppState>>,
+    worker: web::Data<Worker>,
 ) -> HttpResponse {
     let stopwatch = Stopwatch::now();
+    let state = &worker.state;
     let request_id = state.request_ids.next();
     let mut seen = Seen {
-        client: client(&request, &state),
+        client: client(&request, state),
         route: None,
         carrier: None,
-        caller_id: None,
+        caller: None,
         dialect: Dialect::FusionAuth,
         answers_in: Dialect::FusionAuth,
         by_gateway: false,
     };
     let in_query =
         if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
-    let outcome = respond(&request, payload, &state, &in_query, &mut seen).await;
+    let outcome = respond(&request, payload, state, &in_query, &mut seen).await;
     // What differs between refusals is worked out before the wait that makes them take the same time.
     let refused = match &outcome {
         Err(ApiError::Refused(refusal)) => Some(refusal.place()),
@@ -92,10 +93,13 @@ pub(crate) async fn entry(
         Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
         Err(error) => (error.answer(seen.answers_in), Some(error)),
     };
-    match refused {
-        Some(place) => state.metrics.refused(place),
-        None if seen.caller_id.is_some() => state.metrics.allowed(),
-        None => {}
+    match (refused, seen.caller) {
+        (Some(place), _) => state.metrics.refused(place),
+        (None, Some(value)) => {
+            state.metrics.allowed();
+            worker.usage.note(value, state.now(), seen.client.address());
+        }
+        (None, None) => {}
     }
     state.metrics.request(seen.route, answer.status);
     log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
@@ -142,7 +146,7 @@ struct Seen {
     client: Client,
     route: Option<&'static Route>,
     carrier: Option<Carrier>,
-    caller_id: Option<ApiKeyId>,
+    caller: Option<UsedValue>,
     /// The dialect of the request, where the path has two.
     dialect: Dialect,
     /// The dialect of the answer.
@@ -154,7 +158,7 @@ struct Seen {
 async fn respond(
     request: &HttpRequest,
     payload: web::Payload,
-    state: &web::Data<Arc<AppState>>,
+    state: &Arc<AppState>,
     in_query: &InQuery,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
@@ -181,7 +185,7 @@ async fn respond(
     seen.route = Some(route);
     seen.answers_in = route.answers_in();
     let caller = caller(request, state, route, path, in_query, seen)?;
-    seen.caller_id = caller.as_deref().map(Caller::api_key_id);
+    seen.caller = caller.as_deref().map(Caller::used_value);
     match route.operation {
         Operation::RetrieveHealth => return Ok(handlers::health(state)),
         Operation::RetrieveStatus => {
@@ -244,7 +248,7 @@ fn answer_gateway(
         tenant: tenant_header(headers),
     };
     let caller = gateway::decide(state, question, &asked)?;
-    seen.caller_id = Some(caller.api_key_id());
+    seen.caller = Some(caller.used_value());
     Ok(gateway::allowed(&caller))
 }
 
@@ -486,7 +490,7 @@ fn log(
     let peer = seen.client.peer().to_string();
     let client = seen.client.behind_peer();
     let carrier = seen.carrier.map(Carrier::as_str);
-    let api_key_id = text_or_dash(seen.caller_id);
+    let api_key_id = text_or_dash(seen.caller.map(|value| value.api_key_id));
     match error {
         Some(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use claviger_authz::{Access, Decision, Endpoint, EndpointScope, Path, Reason, Request, Target};
 use claviger_domain::{
     Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, RequestMethod, TenantId, TenantScope, TenantState,
-    Violation, codes,
+    UsedValue, Violation, codes,
 };
 use claviger_keyring::Entry;
 use claviger_storage::{ReadTransaction, StoredApiKey, TxError};
@@ -236,6 +236,11 @@ impl Caller {
     /// The id of the caller's API key.
     pub(crate) const fn api_key_id(&self) -> ApiKeyId {
         self.entry.id
+    }
+
+    /// What this use of the caller's API key counts for.
+    pub(crate) const fn used_value(&self) -> UsedValue {
+        UsedValue { api_key_id: self.entry.id, earlier: self.entry.earlier_value }
     }
 
     /// What the caller may do.

@@ -149,6 +149,10 @@ pub(crate) fn handle(
             let (reference, command) = both(input.api_key_reference(), command)?;
             shown_api_key(&ops::api_key_rotation::rotate(state, known?, &reference, command)?)
         }
+        Operation::RetrieveApiKeyUsage => {
+            let (id, usage) = ops::api_key_usage::retrieve(state, known?, &input.api_key_reference()?)?;
+            json_answer(&wire::api_key_usage::response(id, &usage))
+        }
         Operation::CreateFusionApiKey
         | Operation::RetrieveFusionApiKeys
         | Operation::RetrieveFusionApiKey

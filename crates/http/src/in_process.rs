@@ -1,6 +1,5 @@
 //! The server without a socket, for measurements: requests go straight into the one handler, and only the handler is timed.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Service;
@@ -11,6 +10,7 @@ use actix_web::{App, rt, web};
 use crate::dispatch::entry;
 use crate::options::ServerOptions;
 use crate::server::{ServerError, open};
+use crate::state::Worker;
 
 /// What a request brings along.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,7 @@ pub fn in_process<T>(
     claviger_crypto::initialize();
     let (state, _) = open(options)?;
     let system = rt::System::new();
-    let data = web::Data::new(Arc::clone(&state));
+    let data = web::Data::new(Worker::new(state));
     let service = system.block_on(init_service(App::new().app_data(data).default_service(web::to(entry))));
     let mut call = |wanted: &Call<'_>| {
         let request = request(wanted).to_request();

@@ -271,6 +271,7 @@ fn schemas() -> Map<String, Value> {
         own,
         wire::api_key::schemas(),
         wire::api_key_rotation::schemas(),
+        wire::api_key_usage::schemas(),
         wire::audit_log::schemas(),
         wire::authorization::schemas(),
         wire::fusion::schemas(),

@@ -21,7 +21,8 @@ use crate::ops::tenant::finish_delete;
 use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
-use crate::state::{AppState, Clock, Derived, RequestIds};
+use crate::state::{AppState, Clock, Derived, RequestIds, Worker};
+use crate::usage::{self, UsageLog};
 
 /// Targets of log events that tell of each thread at start and stop; `warn` is enough of them.
 pub const CHATTY_TARGETS: [&str; 1] = ["actix_server"];
@@ -96,14 +97,17 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
     }
     let system = rt::System::new();
     system.block_on(async move {
-        let data = web::Data::new(Arc::clone(&state));
-        let server =
-            HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(entry)))
-                .workers(options.workers)
-                .worker_max_blocking_threads(BLOCKING_THREADS)
-                .backlog(BACKLOG)
-                .shutdown_timeout(options.shutdown_grace.as_secs())
-                .disable_signals();
+        let shared = Arc::clone(&state);
+        let app = move || {
+            let worker = web::Data::new(Worker::new(Arc::clone(&shared)));
+            App::new().app_data(worker).default_service(web::to(entry))
+        };
+        let server = HttpServer::new(app)
+            .workers(options.workers)
+            .worker_max_blocking_threads(BLOCKING_THREADS)
+            .backlog(BACKLOG)
+            .shutdown_timeout(options.shutdown_grace.as_secs())
+            .disable_signals();
         let server = match &options.listen {
             ListenAddress::Tcp(address) => server.bind(address),
             ListenAddress::Unix(path) => remove_stale_socket(path).and_then(|()| server.bind_uds(path)),
@@ -123,8 +127,14 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
         });
         state.rsa_keys.fill_in_idle_time();
         rt::spawn(warn_daily(Arc::clone(&state)));
+        rt::spawn(usage::write_regularly(Arc::clone(&state)));
         on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
-        running.await.map_err(ServerError::Runtime)
+        let outcome = running.await.map_err(ServerError::Runtime);
+        // Nobody is let through any more: these are the last uses.
+        if !usage::write_noted(&state) {
+            tracing::error!("the last uses of API keys are lost: they could not be written");
+        }
+        outcome
     })
 }
 
@@ -239,6 +249,7 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
             Arc::clone(&metrics),
         ),
         metrics,
+        usage: UsageLog::default(),
         engine: match options.store.url {
             DatabaseUrl::Sqlite(_) => "SQLite",
             DatabaseUrl::Postgres(_) => "PostgreSQL",

@@ -17,6 +17,7 @@ use crate::parsed_keys::ParsedKeys;
 use crate::published::PublishedCache;
 use crate::rsa_stock::RsaKeys;
 use crate::tenant_tokens::AllTenantTokens;
+use crate::usage::{UsageLog, UsageNotes};
 
 /// Tells the time. A parameter, so that tests decide what time it is.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -82,6 +83,20 @@ impl Derived {
     }
 }
 
+/// What one worker of the server works with.
+pub(crate) struct Worker {
+    pub(crate) state: Arc<AppState>,
+    pub(crate) usage: UsageNotes,
+}
+
+impl Worker {
+    /// One more worker.
+    pub(crate) fn new(state: Arc<AppState>) -> Self {
+        let usage = state.usage.notes();
+        Self { state, usage }
+    }
+}
+
 /// Everything that operations work with.
 pub(crate) struct AppState {
     pub(crate) store: Store,
@@ -95,6 +110,7 @@ pub(crate) struct AppState {
     pub(crate) serve_lock: OnceLock<ServeLock>,
     pub(crate) rsa_keys: Arc<RsaKeys>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) usage: UsageLog,
     /// The name of the database engine, for `/api/status`.
     pub(crate) engine: &'static str,
     pub(crate) local_metrics: bool,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use claviger_authz::{Decision, Path, PathError, Request, explain, may_manage};
-use claviger_domain::{ApiKeyId, RequestMethod, SecretText, TenantId, TenantState};
+use claviger_domain::{ApiKeyId, RequestMethod, SecretText, TenantId, TenantState, UsedValue};
 use claviger_keyring::Entry;
 
 use crate::error::ApiError;
@@ -61,10 +61,16 @@ pub(crate) fn authorize(
     let entry = found
         .filter(|entry| may_manage(&caller.access(), caller.scope(), &entry.access()).is_ok())
         .ok_or(ApiError::NotFound)?;
-    Ok(match Path::parse(question.path.as_bytes()) {
+    let answer = match Path::parse(question.path.as_bytes()) {
         Ok(path) => explained(state, &entry, question, path),
         Err(error) => refused_path(&entry, error),
-    })
+    };
+    // Who shows the value asks for its holder. Who names the id only wants to know.
+    if answer.reason.is_none() && matches!(question.key, WhichKey::Value(_)) {
+        let value = UsedValue { api_key_id: entry.id, earlier: entry.earlier_value };
+        state.usage.elsewhere.note(value, state.now(), question.address);
+    }
+    Ok(answer)
 }
 
 fn find(state: &AppState, caller: &Caller, key: &WhichKey) -> Result<Option<Entry>, ApiError> {

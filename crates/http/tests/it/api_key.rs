@@ -8,6 +8,8 @@ mod create;
 mod effect;
 mod rotate;
 mod terraform;
+mod usage;
+mod usage_load;
 mod validation;
 
 use serde_json::{Value, json};

@@ -76,6 +76,9 @@ pub(crate) const TABLE: &[Row] = &[
         path: format!("{}/rotate", target(server, tenant)),
         body: Some(json!({"gracePeriodInSeconds": 60})),
     }),
+    ("GET", "/api/api-key/{apiKeyId}/usage", Class::Managers, |server, tenant| {
+        bare(format!("{}/usage", target(server, tenant)))
+    }),
     ("POST", "/api/authorize", Class::Managers, |server, tenant| Sample {
         path: "/api/authorize".to_owned(),
         body: Some(json!({"authorization": {
@@ -312,6 +315,7 @@ pub(super) fn in_the_other_dialect(class: Class, method: &str, template: &str) -
         (false, "POST", "/api/api-key") => 400,
         (false, "POST" | "PUT" | "PATCH", "/api/api-key/{apiKeyId}") => 405,
         (false, "POST", "/api/api-key/{apiKeyId}/rotate") => 405,
+        (false, "GET", "/api/api-key/{apiKeyId}/usage") => 405,
         // To FusionAuth's.
         (true, "GET", "/api/api-key") => 404,
         (true, "POST", "/api/api-key") => 400,

@@ -1,6 +1,8 @@
 //! Databases that tests throw away: a SQLite file in a temporary directory, a PostgreSQL schema.
 
 use claviger_storage::{DatabaseUrl, StoreOptions};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 /// Which database a test runs on.
@@ -52,6 +54,19 @@ impl Database {
         }
     }
 
+    /// Runs statements behind the server's back.
+    pub(crate) fn execute(&self, statements: &str) {
+        match self {
+            Self::Sqlite(directory) => {
+                let path = directory.path().join("claviger.db");
+                let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                connection.batch_execute(&format!("PRAGMA busy_timeout = 10000; {statements}")).unwrap();
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(schema) => schema.execute(statements),
+        }
+    }
+
     /// How to open it.
     pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions::new(match self {
@@ -88,6 +103,10 @@ mod schema {
                 .batch_execute(&format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"))
                 .unwrap();
             Self { server, name }
+        }
+
+        pub(super) fn execute(&self, statements: &str) {
+            PgConnection::establish(&self.url()).unwrap().batch_execute(statements).unwrap();
         }
 
         /// The URL under which every connection works in this schema.

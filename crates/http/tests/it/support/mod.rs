@@ -7,6 +7,7 @@ pub(crate) mod server;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, Connection, Reply};
 pub(crate) use database::Kind;
@@ -83,4 +84,17 @@ fn is_skipped(kind: Kind, name: &str) -> bool {
         file.write_all(format!("{name}\n").as_bytes()).unwrap();
     }
     true
+}
+
+/// Asks again and again until there is an answer; for what happens behind the answers of the server.
+#[track_caller]
+pub(crate) fn poll<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
 }

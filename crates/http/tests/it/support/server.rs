@@ -209,6 +209,11 @@ impl Server {
         self.database.kind()
     }
 
+    /// Runs statements in its database, behind its back.
+    pub(crate) fn database_execute(&self, statements: &str) {
+        self.database.execute(statements);
+    }
+
     /// How to open its database, and the name under which its connections are known.
     #[cfg(feature = "postgres")]
     pub(crate) fn database(&self) -> (StoreOptions, String) {

@@ -9,6 +9,7 @@ mod decision;
 mod endpoint;
 mod explain;
 mod grant;
+mod matched;
 mod path;
 mod pattern;
 #[cfg(feature = "serde")]
@@ -28,6 +29,7 @@ pub use decision::{Decision, Reason, Request, decide};
 pub use endpoint::{Endpoint, EndpointScope};
 pub use explain::{Explanation, Missing, explain};
 pub use grant::{GrantRefusal, may_grant, may_manage};
+pub use matched::{Matched, matched};
 pub use path::{MAXIMUM_PATH_LENGTH, Path, PathError, decode_segment};
 #[cfg(feature = "serde")]
 pub use permissions_json::{MAXIMUM_ENDPOINTS, PermissionsJson, RolePermissionJson};

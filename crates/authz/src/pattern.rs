@@ -57,6 +57,19 @@ impl Patterns {
         self.0.iter().any(|pattern| pattern.methods.contains(method) && pattern.matches(segments.clone()))
     }
 
+    /// The patterns that list the method and match the path, with their methods, as roles write them: of a list of values the
+    /// one that the path has.
+    pub(crate) fn matching(
+        &self,
+        method: RequestMethod,
+        path: &Path<'_>,
+    ) -> impl Iterator<Item = (RequestMethodSet, String)> {
+        let segments = without_base(path);
+        let is_short = path.segments().nth(MAXIMUM_SEGMENTS).is_none();
+        let listing = self.0.iter().filter(move |pattern| is_short && pattern.methods.contains(method));
+        listing.filter_map(move |pattern| Some((pattern.methods, pattern.written_for(segments.clone())?)))
+    }
+
     /// Whether the methods of the role `admin` are allowed on every path.
     pub(crate) fn are_unrestricted(&self) -> bool {
         let everywhere = |pattern: &&Pattern| {
@@ -139,7 +152,46 @@ impl Pattern {
         Some(Self { pieces: pieces.into_boxed_slice(), methods: permission.methods() })
     }
 
-    fn matches<'a>(&self, mut segments: impl Iterator<Item = &'a str> + Clone) -> bool {
+    fn matches<'a>(&self, segments: impl Iterator<Item = &'a str> + Clone) -> bool {
+        self.walk(segments, |_, _| {})
+    }
+
+    /// The pattern for these segments, if it matches them, in the form of a role's path. A value stands there as it would as
+    /// a literal; what cannot is percent-encoded.
+    fn written_for<'a>(&self, segments: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+        let mut taken = vec![""; self.pieces.len()];
+        // After the last step back, pieces are told their segments anew.
+        let matches = self.walk(segments, |behind, segment| {
+            let place = self.pieces.len().checked_sub(behind + 1).and_then(|place| taken.get_mut(place));
+            place.into_iter().for_each(|place| *place = segment);
+        });
+        if !matches {
+            return None;
+        }
+        let mut path = String::new();
+        for (piece, segment) in self.pieces.iter().zip(taken) {
+            path.push('/');
+            match piece {
+                Piece::Any => path.push_str("**"),
+                Piece::One => path.push('*'),
+                Piece::OneOf(values) => {
+                    push_literal(&mut path, values.iter().find(|value| is(value, segment))?)
+                }
+            }
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        Some(path)
+    }
+
+    /// Whether the segments match. `taken` is told of each segment that a piece takes, and how many pieces stand behind that
+    /// one.
+    fn walk<'a>(
+        &self,
+        mut segments: impl Iterator<Item = &'a str> + Clone,
+        mut taken: impl FnMut(usize, &'a str),
+    ) -> bool {
         let mut rest = &*self.pieces;
         // What follows the last `**`, and the segments that it has not taken yet.
         let mut last_any = None;
@@ -153,6 +205,7 @@ impl Pattern {
             let Some(segment) = ahead.next() else { return rest.is_empty() };
             match rest {
                 [piece, behind @ ..] if piece.matches(segment) => {
+                    taken(behind.len(), segment);
                     rest = behind;
                     segments = ahead;
                 }
@@ -163,6 +216,22 @@ impl Pattern {
                     segments = untaken.clone();
                 }
             }
+        }
+    }
+}
+
+/// Whether a value is what the segment stands for.
+fn is(value: &str, segment: &str) -> bool {
+    value.bytes().eq(decoded(segment))
+}
+
+/// Writes a value as a fragment of a pattern that is a literal. See [`RolePermission`] for what cannot stand there.
+fn push_literal(path: &mut String, value: &str) {
+    for c in value.chars() {
+        if c.is_control() || c.is_whitespace() || "*{}%;\\?#:/".contains(c) {
+            c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| path.push_str(&format!("%{byte:02X}")));
+        } else {
+            path.push(c);
         }
     }
 }

@@ -61,8 +61,14 @@ impl PrefixRules {
 
     /// The entry that decides about a path, with its methods; `None` where none does.
     pub(crate) fn deciding(&self, path: &Path<'_>) -> Deciding<'_> {
+        self.walk(path, |_| {})
+    }
+
+    /// What decides about a path, after `seen` was told what decides at each step on the way.
+    fn walk<'a>(&'a self, path: &Path<'_>, mut seen: impl FnMut(Deciding<'a>)) -> Deciding<'a> {
         let mut node = &self.root;
         let mut deciding = node.decide("", Deciding::None);
+        seen(deciding);
         let mut end = 0;
         for segment in path.segments() {
             let Some(child) = node.child(segment) else { break };
@@ -70,6 +76,7 @@ impl PrefixRules {
             end += segment.len() + usize::from(end > 0);
             node = child;
             deciding = node.decide(path.text().get(..end).unwrap_or_default(), deciding);
+            seen(deciding);
         }
         deciding
     }
@@ -77,6 +84,19 @@ impl PrefixRules {
     /// The methods that are granted on a path.
     pub(crate) fn methods(&self, path: &Path<'_>) -> MethodSet {
         self.deciding(path).methods()
+    }
+
+    /// The entry by which methods are granted on a path, with these methods; `None` where there are none. Met in another
+    /// spelling, an entry only takes away: what it leaves is granted by the last one above it that is spelled like the path.
+    pub(crate) fn granting(&self, path: &Path<'_>) -> Option<(&str, MethodSet)> {
+        let mut spelled_alike = None;
+        let deciding = self.walk(path, |deciding| {
+            if let Deciding::Entry(entry, _) = deciding {
+                spelled_alike = Some(entry);
+            }
+        });
+        let methods = deciding.methods();
+        spelled_alike.filter(|_| !methods.is_empty()).map(|entry| (entry, methods))
     }
 
     /// Whether no entry grants anything, today or tomorrow.

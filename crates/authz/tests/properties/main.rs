@@ -14,6 +14,7 @@ mod covering;
 mod decisions;
 mod explaining;
 mod grants;
+mod matching;
 mod naive;
 mod nesting;
 mod paths;

@@ -23,6 +23,8 @@ const DATABASE_FILE: &str = "claviger.db";
 const MASTER_KEY_FILE: &str = "master.key";
 const DEFAULT_API_KEY_PREFIX: &str = "clv_";
 const DEFAULT_SHUTDOWN_GRACE: u64 = 10;
+const DEFAULT_UPSTREAM_TOKEN_LIFETIME: u64 = 60;
+const LONGEST_AUDIENCE: usize = 255;
 const DEFAULT_RSA_STOCK_KEYS: usize = 8;
 const DEFAULT_RSA_STOCK_KIB: usize = 64;
 /// Larger files hold no secret of ours; the bound keeps a wrong path from filling the memory.
@@ -100,6 +102,9 @@ pub(crate) struct Config {
     pub(crate) api_key_in_query: bool,
     pub(crate) fusion_admin_keys: bool,
     pub(crate) trusted_proxies: TrustedProxies,
+    /// The claim `aud` of tokens for upstreams; without one none are made.
+    pub(crate) upstream_token_audience: Option<String>,
+    pub(crate) upstream_token_lifetime: Duration,
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
     pub(crate) local_metrics_enabled: bool,
@@ -232,6 +237,16 @@ impl Reader {
             str::parse,
             ToString::to_string,
         );
+        let upstream_token_audience =
+            self.parsed(&settings::UPSTREAM_TOKEN_AUDIENCE, None, audience, |audience| {
+                audience.clone().unwrap_or_else(|| "unset".to_owned())
+            });
+        let upstream_token_lifetime = self.parsed(
+            &settings::UPSTREAM_TOKEN_LIFETIME_SECONDS,
+            DEFAULT_UPSTREAM_TOKEN_LIFETIME,
+            |text| number(text, 5, 3600),
+            ToString::to_string,
+        );
         let http_workers = self.parsed(
             &settings::HTTP_WORKERS,
             surroundings.cores.clamp(1, 256),
@@ -286,6 +301,8 @@ impl Reader {
             api_key_in_query,
             fusion_admin_keys,
             trusted_proxies,
+            upstream_token_audience,
+            upstream_token_lifetime: Duration::from_secs(upstream_token_lifetime),
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),
             local_metrics_enabled,
@@ -416,6 +433,17 @@ fn shown(path: &Path) -> String {
 
 fn path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() { Err("must be a path") } else { Ok(text.into()) }
+}
+
+fn audience(text: &str) -> Result<Option<String>, String> {
+    let fits = (1..=LONGEST_AUDIENCE).contains(&text.chars().count()) && text.trim() == text;
+    if fits && !text.chars().any(char::is_control) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(format!(
+            "must have 1 to {LONGEST_AUDIENCE} characters, no control characters, and no white space at its ends"
+        ))
+    }
 }
 
 fn number<T: FromStr + PartialOrd + fmt::Display>(text: &str, least: T, most: T) -> Result<T, String> {

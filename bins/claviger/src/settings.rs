@@ -86,6 +86,10 @@ settings! {
         "Whether a caller in Fusion's dialect who may do everything can make further keys that may, such as those with the role `admin`. They manage API keys, which FusionAuth's API never makes.";
     TRUSTED_PROXIES plain = "none", "addresses, networks such as `10.0.0.0/8` and `unix`, joined by commas",
         "The proxies and gateways whose `X-Forwarded-For` is believed, and at `/forward-auth` what they say of the original request; `unix` stands for one that connects over the Unix socket. The client is the first address from the right of that header that is none of them. From all others the header is not read.";
+    UPSTREAM_TOKEN_AUDIENCE plain = "none", "1 to 255 characters",
+        "The claim `aud` of the tokens that `/forward-auth` makes for upstreams, which they compare. While it is not set, gateways that ask for such tokens get 503.";
+    UPSTREAM_TOKEN_LIFETIME_SECONDS plain = "`60`", "5 to 3600",
+        "How long a token for upstreams lasts. It cannot be taken back, so that an upstream may accept a deleted key for as long.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",
         "Threads that accept and parse requests.";
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",

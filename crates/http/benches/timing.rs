@@ -182,6 +182,8 @@ fn main() -> ExitCode {
         trusted_proxies: TrustedProxies::from_str("").unwrap_or_default(),
         api_key_in_query: false,
         fusion_admin_keys: true,
+        upstream_token_audience: None,
+        upstream_token_lifetime: Duration::from_secs(60),
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(1),

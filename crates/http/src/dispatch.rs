@@ -165,7 +165,7 @@ async fn respond(
     if let Some(question) = Question::of(request.uri().path()) {
         seen.by_gateway = true;
         seen.route = question.route();
-        return answer_gateway(request, state, question, seen);
+        return answer_gateway(request, state, question, seen).await;
     }
     let method = method(request)?;
     // A path that could be read in two ways is no path of ours.
@@ -230,10 +230,10 @@ async fn respond(
 }
 
 /// Whether a request may go on about which a gateway asks. The body, if any, and what is in the query string are the
-/// upstream's.
-fn answer_gateway(
+/// upstream's, but for the one parameter with which `/forward-auth` is asked for a token.
+async fn answer_gateway(
     request: &HttpRequest,
-    state: &AppState,
+    state: &Arc<AppState>,
     question: Question<'_>,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
@@ -249,7 +249,11 @@ fn answer_gateway(
     };
     let caller = gateway::decide(state, question, &asked)?;
     seen.caller = Some(caller.used_value());
-    Ok(gateway::allowed(&caller))
+    if !gateway::wants_token(question, request.query_string()) {
+        return Ok(gateway::allowed(&caller, None));
+    }
+    let (caller, token) = gateway::token(state, caller).await?;
+    Ok(gateway::allowed(&caller, Some(&token)))
 }
 
 /// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with
@@ -474,7 +478,7 @@ fn log(
         });
     let level = match error {
         Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
-        Some(ApiError::Busy(_)) => Level::WARN,
+        Some(ApiError::Busy(_) | ApiError::NoUpstreamToken(_)) => Level::WARN,
         Some(ApiError::Refused(_)) => Level::INFO,
         None if changing => Level::INFO,
         _ => Level::DEBUG,
@@ -503,6 +507,17 @@ fn log(
         }
         Some(ApiError::Busy(what)) => {
             tracing::warn!(request_id, method, path, status, duration_us, what, "too busy");
+        }
+        Some(ApiError::NoUpstreamToken(reason)) => {
+            tracing::warn!(
+                request_id,
+                method,
+                path,
+                status,
+                duration_us,
+                reason,
+                "no token for the upstream"
+            );
         }
         Some(ApiError::Refused(refusal)) => {
             // After the answer has gone: lines about keys that are known are longer than those about others.

@@ -55,6 +55,9 @@ pub(crate) enum ApiError {
     /// Too much work waits already.
     #[error("too busy: {0}")]
     Busy(&'static str),
+    /// A gateway asks for a token that cannot be made; what has to be done about it.
+    #[error("no token for the upstream: {0}")]
+    NoUpstreamToken(&'static str),
     /// The database, or this node's hold of it, is away.
     #[error("the database is unavailable")]
     Unavailable(#[source] Option<StorageError>),
@@ -92,7 +95,7 @@ impl ApiError {
                 (405, FusionCode::MethodNotAllowed, "The path does not have this method in this dialect.")
             }
             Self::TooLarge => (413, FusionCode::TooLarge, codes::BODY_TOO_LARGE.message),
-            Self::Busy(_) | Self::Unavailable(_) => {
+            Self::Busy(_) | Self::NoUpstreamToken(_) | Self::Unavailable(_) => {
                 (503, FusionCode::Unavailable, codes::UNAVAILABLE.message)
             }
             Self::Internal(_) => (500, FusionCode::InternalError, codes::EXCEPTION.message),
@@ -132,7 +135,9 @@ impl ApiError {
             Self::TooLarge => errors(413, &Violations::from(&codes::BODY_TOO_LARGE)),
             Self::BodyLate => Answer::empty(408),
             Self::BodyCut => errors(400, &Violations::from(&codes::INVALID_JSON)),
-            Self::Busy(_) | Self::Unavailable(_) => errors(503, &Violations::from(&codes::UNAVAILABLE)),
+            Self::Busy(_) | Self::NoUpstreamToken(_) | Self::Unavailable(_) => {
+                errors(503, &Violations::from(&codes::UNAVAILABLE))
+            }
             Self::Internal(_) => errors(500, &Violations::from(&codes::EXCEPTION)),
         }
     }

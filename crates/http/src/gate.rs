@@ -6,7 +6,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use claviger_authz::{Access, Decision, Endpoint, EndpointScope, Path, Reason, Request, Target};
+use claviger_authz::{
+    Access, Decision, Endpoint, EndpointScope, Matched, Path, Reason, Request, Target, matched,
+};
 use claviger_domain::{
     Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, RequestMethod, TenantId, TenantScope, TenantState,
     UsedValue, Violation, codes,
@@ -246,6 +248,19 @@ impl Caller {
     /// What the caller may do.
     pub(crate) fn access(&self) -> Access<'_> {
         self.entry.access()
+    }
+
+    /// The permissions of the caller that match this request.
+    ///
+    /// # Errors
+    /// Never: the path was parsed before.
+    pub(crate) fn matched(&self) -> Result<Vec<Matched>, ApiError> {
+        let Asked { method, path, tenant_id, address } = &self.asked;
+        let path = Path::parse(path.as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
+        // The time has no part in it.
+        let now = Instant::from_epoch_millis(0);
+        let request = Request { method: *method, path, tenant_id: *tenant_id, address: *address, now };
+        Ok(matched(&self.entry.access(), &request))
     }
 
     /// The tenants that the caller may touch in this request.

@@ -8,7 +8,10 @@
 //! Headers are believed only from trusted proxies, and only if there is exactly one way to read them: both conventions
 //! at once, a header twice, or one spelled with underscores besides would let a client choose what is decided about.
 
+use std::sync::Arc;
+
 use actix_web::http::header::HeaderMap;
+use actix_web::web;
 use claviger_authz::Path;
 use claviger_domain::RequestMethod;
 
@@ -17,14 +20,20 @@ use crate::client_address::Client;
 use crate::credential::{Ambiguous, Presented};
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway};
+use crate::ops::upstream_token::{self, Quick};
 use crate::routes::{GATEWAY_ROUTES, Operation, Route};
 use crate::state::AppState;
+use crate::upstream_tokens::UpstreamToken;
 
 /// The header that tells a client how to identify itself (RFC 9110, section 11.6.1).
 const CHALLENGE: (&str, &str) = ("www-authenticate", "ApiKey realm=\"claviger\"");
 /// The headers that tell the upstream who calls. Gateways delete them from what clients send.
 const API_KEY_ID: &str = "x-claviger-api-key-id";
 const TENANT_ID: &str = "x-claviger-tenant-id";
+const UPSTREAM_TOKEN: &str = "x-claviger-upstream-token";
+
+/// How often a token is made anew because the caller's key or the tenant changed while it was made.
+const ATTEMPTS: usize = 3;
 
 /// The headers with method and URI of the original request, in the one convention and in the other.
 const ORIGINAL: [&str; 4] = ["x-original-method", "x-original-uri", "x-forwarded-method", "x-forwarded-uri"];
@@ -132,10 +141,53 @@ fn is_spelling_of(own: &str, name: &str) -> bool {
         && own.bytes().zip(name.bytes()).all(|(own, byte)| own == byte || (own == b'-' && byte == b'_'))
 }
 
+/// Whether the gateway asks for a token as well: once, and in these very words. Nothing else of the query is looked at.
+pub(crate) fn wants_token(question: Question<'_>, query: &str) -> bool {
+    // The query of `/ext-authz` is the original request's.
+    if question != Question::ForwardAuth {
+        return false;
+    }
+    let mut values = query.split('&').filter_map(|parameter| match parameter.split_once('=') {
+        Some(("upstreamToken", value)) => Some(value),
+        None if parameter == "upstreamToken" => Some(""),
+        _ => None,
+    });
+    (values.next(), values.next()) == (Some("true"), None)
+}
+
+/// A token for the upstream about a request that was let through, and the caller as the keyring knows it when the token is
+/// there.
+///
+/// # Errors
+/// [`ApiError::NoUpstreamToken`] when none can be made, and those of [`decide`] when the caller would not be let through any
+/// more.
+pub(crate) async fn token(
+    state: &Arc<AppState>,
+    mut caller: Caller,
+) -> Result<(Caller, Arc<UpstreamToken>), ApiError> {
+    for _ in 0..ATTEMPTS {
+        let statement = match upstream_token::quickly(state, upstream_token::statement(state, &caller)?) {
+            Quick::Done(token) => return Ok((caller, token?)),
+            Quick::Slow(statement) => statement,
+        };
+        let (own, said) = (Arc::clone(state), statement.clone());
+        let token = web::block(move || upstream_token::slowly(&own, said))
+            .await
+            .unwrap_or_else(|_| Err(ApiError::Internal("making a token panicked".to_owned())))?;
+        // It may have taken long: what counts is what the caller may do now, and the token must say the same.
+        caller = caller.refreshed(state)?;
+        if upstream_token::statement(state, &caller)? == statement {
+            return Ok((caller, token));
+        }
+    }
+    Err(ApiError::Busy("making tokens for upstreams"))
+}
+
 /// The answer that lets a request through, and says whose it is.
-pub(crate) fn allowed(caller: &Caller) -> Answer {
+pub(crate) fn allowed(caller: &Caller, token: Option<&UpstreamToken>) -> Answer {
     let mut headers = vec![(API_KEY_ID, caller.api_key_id().to_string())];
     headers.extend(caller.scope().tenant().map(|tenant_id| (TENANT_ID, tenant_id.to_string())));
+    headers.extend(token.map(|token| (UPSTREAM_TOKEN, token.text.expose().to_owned())));
     Answer { headers, ..Answer::empty(200) }
 }
 
@@ -236,6 +288,33 @@ mod tests {
         assert_eq!(Question::of("/ext-authz//a/../b;c"), Some(Question::ExtAuthz("//a/../b;c")));
         for other in ["/forward-auth/x", "/Forward-Auth", "/ext-authzx", "/ext-Authz/x", "/", ""] {
             assert_eq!(Question::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_asked_for_in_one_way() {
+        for (query, expected) in [
+            ("upstreamToken=true", true),
+            ("a=b&upstreamToken=true&", true),
+            ("&upstreamToken=true&upstreamtoken=false", true),
+            ("", false),
+            ("upstreamToken", false),
+            ("upstreamToken=", false),
+            ("upstreamToken=True", false),
+            ("upstreamToken=true ", false),
+            ("upstreamToken=true=", false),
+            ("upstreamToken=1", false),
+            ("upstreamToken=%74rue", false),
+            ("upstream%54oken=true", false),
+            ("upstreamtoken=true", false),
+            ("xupstreamToken=true", false),
+            ("upstreamToken=true&upstreamToken=true", false),
+            ("upstreamToken&upstreamToken=true", false),
+            ("upstreamToken=true&upstreamToken=false", false),
+            ("upstreamToken=false&upstreamToken=true", false),
+        ] {
+            assert_eq!(wants_token(Question::ForwardAuth, query), expected, "{query}");
+            assert!(!wants_token(Question::ExtAuthz("/"), query));
         }
     }
 

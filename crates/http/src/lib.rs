@@ -26,6 +26,7 @@ mod server;
 mod shared_body;
 mod state;
 mod tenant_tokens;
+mod upstream_tokens;
 mod usage;
 mod wire;
 

@@ -72,6 +72,7 @@ pub(crate) struct Metrics {
     refused: Vec<Counter>,
     allowed: Counter,
     signatures: Family<Labels<1>, Counter>,
+    upstream_tokens: Family<Labels<1>, Counter>,
     validations: Family<Labels<1>, Counter>,
     generations: Family<Labels<1>, Histogram, fn() -> Histogram>,
     stock_misses: Family<Labels<1>, Counter>,
@@ -98,6 +99,7 @@ impl Metrics {
                 .collect(),
             decisions,
             signatures: Family::default(),
+            upstream_tokens: Family::default(),
             validations: Family::default(),
             generations: Family::new_with_constructor(|| Histogram::new(GENERATION_BUCKETS)),
             stock_misses: Family::default(),
@@ -118,6 +120,11 @@ impl Metrics {
         registry.register("http_requests", "Requests by method, route and status", self.requests.clone());
         registry.register("decisions", "Decisions of the gate by reason", self.decisions.clone());
         registry.register("signatures", "Tokens signed, by algorithm", self.signatures.clone());
+        registry.register(
+            "upstream_tokens",
+            "Tokens for upstreams, made or given out again",
+            self.upstream_tokens.clone(),
+        );
         registry.register("token_validations", "Tokens validated, by result", self.validations.clone());
         registry.register_with_unit(
             "key_generation",
@@ -202,6 +209,16 @@ impl Metrics {
     /// Counts a signature.
     pub(crate) fn signature(&self, algorithm: KeyAlgorithm) {
         self.signatures.get_or_create(&[("algorithm", algorithm.as_str())]).inc();
+    }
+
+    /// Counts a token for an upstream that was made.
+    pub(crate) fn upstream_token_made(&self) {
+        self.upstream_tokens.get_or_create(&[("source", "made")]).inc();
+    }
+
+    /// Counts a token for an upstream that was given out again.
+    pub(crate) fn upstream_token_reused(&self) {
+        self.upstream_tokens.get_or_create(&[("source", "kept")]).inc();
     }
 
     /// Counts a validation.
@@ -331,6 +348,8 @@ mod tests {
         metrics.allowed();
         metrics.refused(Refusal::NoCredential.place());
         metrics.signature(KeyAlgorithm::Es256);
+        metrics.upstream_token_made();
+        metrics.upstream_token_reused();
         metrics.validation(None);
         metrics.generation(KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits4096), Duration::from_millis(1500));
         metrics.stock_miss(RsaLength::Bits2048);
@@ -342,6 +361,8 @@ mod tests {
             "claviger_decisions_total{reason=\"allowed\"} 1",
             "claviger_decisions_total{reason=\"no_credential\"} 1",
             "claviger_signatures_total{algorithm=\"ES256\"} 1",
+            "claviger_upstream_tokens_total{source=\"made\"} 1",
+            "claviger_upstream_tokens_total{source=\"kept\"} 1",
             "claviger_token_validations_total{result=\"valid\"} 1",
             "claviger_key_generation_seconds_bucket{le=\"2.0\",kind=\"RSA-4096\"} 1",
             "claviger_key_generation_seconds_bucket{le=\"1.0\",kind=\"RSA-4096\"} 0",

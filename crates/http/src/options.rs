@@ -71,6 +71,10 @@ pub struct ServerOptions {
     pub api_key_in_query: bool,
     /// Whether a caller in Fusion's dialect who may do everything can make further keys that may.
     pub fusion_admin_keys: bool,
+    /// The claim `aud` of tokens for upstreams; without one none are made.
+    pub upstream_token_audience: Option<String>,
+    /// How long tokens for upstreams last; whole seconds count.
+    pub upstream_token_lifetime: Duration,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -21,6 +21,8 @@ const MOST_PARSED: usize = 1024;
 pub(crate) struct ParsedKey {
     /// Its id.
     pub(crate) id: KeyId,
+    /// The digest of what it is made of.
+    pub(crate) digest: [u8; 32],
     /// What goes into the header of its tokens.
     pub(crate) kid: Kid,
     /// What it does.
@@ -128,7 +130,7 @@ impl ParsedKeys {
             self.read().parsed.get(&id).filter(|kept| kept.digest == digest).map(|kept| kept.key.clone());
         let key = match same {
             Some(key) => key,
-            None => parse(&stored, sealer)?.map(Arc::new),
+            None => parse(&stored, digest, sealer)?.map(Arc::new),
         };
         let mut known = self.write();
         if known.changes == changes {
@@ -162,7 +164,7 @@ fn digest(stored: &StoredKey) -> [u8; 32] {
     ])
 }
 
-fn parse(stored: &StoredKey, sealer: &Sealer) -> Result<Option<ParsedKey>, ApiError> {
+fn parse(stored: &StoredKey, digest: [u8; 32], sealer: &Sealer) -> Result<Option<ParsedKey>, ApiError> {
     let key = &stored.key;
     let Some(algorithm) = key.algorithm.filter(|_| !key.shadow && key.key_type != KeyType::Secret) else {
         return Ok(None);
@@ -177,7 +179,7 @@ fn parse(stored: &StoredKey, sealer: &Sealer) -> Result<Option<ParsedKey>, ApiEr
         (None, _) => return Ok(None),
     };
     let signer = material.as_ref().map(|material| Signer::new(algorithm, material)).transpose()?;
-    Ok(Some(ParsedKey { id: key.id, kid: key.kid.clone(), algorithm, signer, verifier }))
+    Ok(Some(ParsedKey { id: key.id, digest, kid: key.kid.clone(), algorithm, signer, verifier }))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
 use crate::state::{AppState, Clock, Derived, RequestIds, Worker};
+use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{self, UsageLog};
 
 /// Targets of log events that tell of each thread at start and stop; `warn` is enough of them.
@@ -259,6 +260,10 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
         unix_socket: matches!(options.listen, ListenAddress::Unix(_)),
         api_key_in_query: options.api_key_in_query,
         fusion_admin_keys: options.fusion_admin_keys,
+        upstream_tokens: UpstreamTokens::new(
+            options.upstream_token_audience.clone(),
+            options.upstream_token_lifetime,
+        ),
         longest_body: options.longest_body,
         started: (options.clock)(),
         request_ids: RequestIds::new().map_err(InstanceError::from)?,

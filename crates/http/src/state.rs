@@ -17,6 +17,7 @@ use crate::parsed_keys::ParsedKeys;
 use crate::published::PublishedCache;
 use crate::rsa_stock::RsaKeys;
 use crate::tenant_tokens::AllTenantTokens;
+use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{UsageLog, UsageNotes};
 
 /// Tells the time. A parameter, so that tests decide what time it is.
@@ -121,6 +122,7 @@ pub(crate) struct AppState {
     pub(crate) api_key_in_query: bool,
     /// Whether keys that may do everything can be made in Fusion's dialect.
     pub(crate) fusion_admin_keys: bool,
+    pub(crate) upstream_tokens: UpstreamTokens,
     pub(crate) longest_body: Duration,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,

@@ -52,6 +52,8 @@ fn run(config: &mut Config) -> Result<(), Error> {
         trusted_proxies: config.trusted_proxies.clone(),
         api_key_in_query: config.api_key_in_query,
         fusion_admin_keys: config.fusion_admin_keys,
+        upstream_token_audience: config.upstream_token_audience.clone(),
+        upstream_token_lifetime: config.upstream_token_lifetime,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

@@ -67,6 +67,8 @@ fn defaults_need_nothing() {
             "API_KEY_IN_QUERY = false (default)",
             "FUSION_ADMIN_KEYS = true (default)",
             "TRUSTED_PROXIES = none (default)",
+            "UPSTREAM_TOKEN_AUDIENCE = unset (default)",
+            "UPSTREAM_TOKEN_LIFETIME_SECONDS = 60 (default)",
             "HTTP_WORKERS = 3 (default)",
             "SHUTDOWN_GRACE_SECONDS = 10 (default)",
             "LOCAL_METRICS_ENABLED = false (default)",
@@ -94,6 +96,8 @@ fn every_setting_is_read() {
         ("CLAVIGER_API_KEY_IN_QUERY", "true"),
         ("CLAVIGER_FUSION_ADMIN_KEYS", "false"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8, ::ffff:192.0.2.1 ,unix"),
+        ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", "https://orders.example/a b"),
+        ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "3600"),
         ("CLAVIGER_HTTP_WORKERS", "1"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "0"),
         ("CLAVIGER_LOCAL_METRICS_ENABLED", "true"),
@@ -109,6 +113,8 @@ fn every_setting_is_read() {
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.to_base64().expose() == KEY));
     let bootstrap = config.bootstrap_api_key.as_ref().map(SecretText::expose);
     assert_eq!(bootstrap, Some("this-really-should-be-secret"));
+    assert_eq!(config.upstream_token_audience.as_deref(), Some("https://orders.example/a b"));
+    assert_eq!(config.upstream_token_lifetime, Duration::from_secs(3600));
     assert_eq!((config.http_workers, config.shutdown_grace), (1, Duration::ZERO));
     assert_eq!(config.log_format, LogFormat::Text);
     shows(
@@ -205,6 +211,8 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             ("CLAVIGER_API_KEY_PREFIX", "a b"),
             ("CLAVIGER_API_KEY_IN_QUERY", "1"),
             ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1,10.0.0.1/8"),
+            ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", " orders"),
+            ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "4"),
             ("CLAVIGER_HTTP_WORKERS", "257"),
             ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "-1"),
             ("CLAVIGER_LOCAL_METRICS_ENABLED", "yes"),
@@ -219,12 +227,22 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             "CLAVIGER_API_KEY_PREFIX: \"a b\"",
             "CLAVIGER_API_KEY_IN_QUERY: \"1\": must be true or false",
             "CLAVIGER_TRUSTED_PROXIES: \"127.0.0.1,10.0.0.1/8\": the entry \"10.0.0.1/8\" has bits set beyond",
+            "CLAVIGER_UPSTREAM_TOKEN_AUDIENCE: \" orders\": must have 1 to 255 characters",
+            "CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS: \"4\": must be a whole number from 5 to 3600",
             "CLAVIGER_HTTP_WORKERS: \"257\"",
             "CLAVIGER_SHUTDOWN_GRACE_SECONDS: \"-1\"",
             "CLAVIGER_LOCAL_METRICS_ENABLED: \"yes\": must be true or false",
             "CLAVIGER_LOG_FORMAT: \"xml\": must be text or json",
             "CLAVIGER_LOG: \"inof\": must be a level",
         ],
+    );
+    let long = "a".repeat(256);
+    for bad in ["a\n", "a\tb", " ", &long] {
+        refused(&[("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", bad)], &["CLAVIGER_UPSTREAM_TOKEN_AUDIENCE"]);
+    }
+    refused(
+        &[("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "3601")],
+        &["CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS"],
     );
     for bad in ["info,", "=info", "a=b", "info debug"] {
         refused(&[("CLAVIGER_LOG", bad)], &["CLAVIGER_LOG"]);

@@ -17,6 +17,7 @@ pub(crate) mod power;
 pub(crate) mod role;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod upstream_token;
 
 use std::sync::Arc;
 

@@ -93,7 +93,7 @@ pub(crate) fn vend(state: &AppState, caller: &Caller, command: &VendToken) -> Re
 }
 
 /// The tenant whose key and lifetime are the defaults.
-fn tenant_of(state: &AppState, caller: &Caller) -> TenantId {
+pub(super) fn tenant_of(state: &AppState, caller: &Caller) -> TenantId {
     caller.scope().tenant().unwrap_or(state.default_tenant_id)
 }
 
@@ -129,7 +129,8 @@ fn require_own(claims: &Map<String, Value>, tid: &str, issuer: &str) -> Result<(
     violations.into_result(()).map_err(ApiError::from)
 }
 
-fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, ApiError> {
+/// A key, read if it is not at hand: not for the event loop. `None` if it can neither sign nor verify.
+pub(super) fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, ApiError> {
     let find = || Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.find_key_with_material(id)?))?);
     state.derived.parsed_keys.get(id, &state.sealer, find)
 }

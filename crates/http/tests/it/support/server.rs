@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: &'static str,
     pub(crate) api_key_in_query: bool,
     pub(crate) fusion_admin_keys: bool,
+    /// For whom tokens for upstreams are; empty for nobody, so that none are made.
+    pub(crate) upstream_token_audience: &'static str,
+    pub(crate) upstream_token_lifetime: Duration,
     /// Whether it listens on a Unix socket, at [`Server::socket`], and not on TCP.
     pub(crate) unix_socket: bool,
     /// Whether the first key manager has the value [`BOOTSTRAP`]; else one is generated.
@@ -52,6 +55,8 @@ impl Default for Settings {
             trusted_proxies: "",
             api_key_in_query: false,
             fusion_admin_keys: true,
+            upstream_token_audience: "",
+            upstream_token_lifetime: Duration::from_secs(60),
             unix_socket: false,
             bootstrap: true,
             longest_body: Duration::from_secs(30),
@@ -115,6 +120,11 @@ impl Server {
             },
             api_key_in_query: self.settings.api_key_in_query,
             fusion_admin_keys: self.settings.fusion_admin_keys,
+            upstream_token_audience: match self.settings.upstream_token_audience {
+                "" => None,
+                audience => Some(audience.to_owned()),
+            },
+            upstream_token_lifetime: self.settings.upstream_token_lifetime,
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),

@@ -1,5 +1,6 @@
 //! Which permissions of a key matched a request: what a token for the upstream says about an allowed one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use claviger_domain::{MethodSet, RequestMethodSet};
@@ -62,6 +63,9 @@ pub fn matched(access: &Access<'_>, request: &Request<'_>) -> Vec<Matched> {
         (_, Rules::Roles(patterns)) => patterns
             .matching(request.method, &request.path)
             .map(|(methods, path)| Matched::Pattern { methods, path })
+            // Patterns that differ in other values are alike here.
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .collect(),
         (Target::Endpoint(endpoint), Rules::Only { known, .. }) => {
             let methods = known.get(endpoint.index()).copied().unwrap_or_default();
@@ -156,13 +160,14 @@ mod tests {
             "GET,POST:/collections/{id}/{id}/*:id=C1,C2,a b",
             "GET:/{what}/**/x:what=collections,apps",
             "POST:/collections/C1",
+            "POST:/collections/{id}:id=C1,C3",
         ]);
         let key = Access::new(&patterns);
         check(
             &key,
             Get,
             "/api/collections/C2/a%20b/x",
-            &["GET:/collections/**/x", "GET,POST:/collections/C2/a%20b/*", "GET:/collections/**"],
+            &["GET:/collections/**", "GET:/collections/**/x", "GET,POST:/collections/C2/a%20b/*"],
         );
         check(&key, Post, "/collections/C1", &["POST:/collections/C1"]);
         check(&key, Post, "/collections/C2", &[]);

@@ -2,7 +2,8 @@
 
 Reads one JSON document from standard input and writes one to standard output.
 
-    jose.py verify  {"jwks": URL, "tokens": [TOKEN, ...], "secrets": {KID: SECRET, ...}}
+    jose.py verify  {"jwks": URL, "tokens": [TOKEN, ...], "secrets": {KID: SECRET, ...},
+                     "audience": AUDIENCE or null, "issuer": ISSUER or null}
                     -> one member per token: its claims, or the name of what is wrong as a string
     jose.py sign    [{"alg": ..., "kid": ..., "key": PEM or secret, "claims": {...}}, ...]
                     -> [TOKEN, ...]
@@ -51,7 +52,14 @@ def verify(request):
         key, name = keys[header["kid"]]
         algorithms = [name] if name else ["HS256", "HS384", "HS512"]
         try:
-            return jwt.decode(token, key, algorithms=algorithms, options={"require": ["exp", "iat", "jti"]})
+            return jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=request["audience"],
+                issuer=request["issuer"],
+                options={"require": ["exp", "iat", "jti"]},
+            )
         except jwt.InvalidTokenError as error:
             return type(error).__name__
 

@@ -1,10 +1,11 @@
-//! What gateways ask: `/forward-auth` in both conventions, `/ext-authz`, and the explanation at `/api/authorize`.
+//! What gateways ask: `/forward-auth` in both conventions and with a token for the upstream, `/ext-authz`, and the explanation at `/api/authorize`.
 
 mod explained;
 mod ext_authz;
 mod forward_auth;
 mod identity;
 mod pitfalls;
+mod upstream_token;
 
 use crate::support::{Client, Reply, Server, Settings};
 

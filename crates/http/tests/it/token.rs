@@ -2,7 +2,7 @@
 
 mod algorithms;
 mod carriers;
-mod foreign;
+pub(crate) mod foreign;
 mod form;
 pub(crate) mod known;
 mod published;
@@ -30,7 +30,7 @@ const ALGORITHMS: [&str; 10] =
 
 /// A key with this algorithm, of the quickest length.
 #[track_caller]
-fn generate(server: &Server, algorithm: &str) -> Value {
+pub(crate) fn generate(server: &Server, algorithm: &str) -> Value {
     let length = algorithm.starts_with("RS").then_some(2048);
     let key = json!({"name": unique("token key"), "algorithm": algorithm, "length": length});
     server.as_key_manager().post("/api/key/generate", &json!({"key": key})).ok()["key"].take()
@@ -46,13 +46,13 @@ fn import(server: &Server, mut members: Value) -> Value {
 
 /// Imports an HMAC secret.
 #[track_caller]
-fn import_secret(server: &Server, algorithm: &str, secret: &str) -> Value {
+pub(crate) fn import_secret(server: &Server, algorithm: &str, secret: &str) -> Value {
     import(server, json!({"type": "HMAC", "algorithm": algorithm, "secret": secret}))
 }
 
 /// The text of a member.
 #[track_caller]
-fn text<'a>(object: &'a Value, member: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a Value, member: &str) -> &'a str {
     object[member].as_str().unwrap()
 }
 
@@ -99,14 +99,14 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 /// The text of a part of a token: header, claims.
 #[track_caller]
-fn part(token: &str, index: usize) -> String {
+pub(crate) fn part(token: &str, index: usize) -> String {
     let part = token.split('.').nth(index).unwrap();
     String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 /// The claims of a token, unverified.
 #[track_caller]
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     serde_json::from_str(&part(token, 1)).unwrap()
 }
 
@@ -120,7 +120,7 @@ fn forge(algorithm: KeyAlgorithm, secret: impl AsRef<[u8]>, header: &str, payloa
 
 /// Replaces the token settings of a tenant.
 #[track_caller]
-fn configure(server: &Server, tenant: &str, jwt: Value) {
+pub(crate) fn configure(server: &Server, tenant: &str, jwt: Value) {
     let manager = server.as_key_manager();
     let path = format!("/api/tenant/{tenant}");
     let mut stored = manager.get(&path).ok()["tenant"].take();

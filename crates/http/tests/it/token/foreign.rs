@@ -4,7 +4,7 @@
 //! They use the clock of the machine, and so the server does here as well.
 
 mod command_line;
-mod pyjwt;
+pub(crate) mod pyjwt;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ fn machine_time() -> SystemTime {
 }
 
 /// Sets the clock of the server to that of the machine, and returns it in seconds since the epoch.
-fn use_real_time(server: &Server) -> i64 {
+pub(crate) fn use_real_time(server: &Server) -> i64 {
     let now = i64::try_from(machine_time().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
     server.set_now(now * 1000);
     now

@@ -37,8 +37,21 @@ fn jose(work: &str, request: &Value) -> Vec<Value> {
 
 /// What PyJWT says to these tokens.
 fn verify(server: &Server, tokens: &[String], secrets: &Value) -> Vec<Value> {
+    verify_for(server, tokens, secrets, &Value::Null, &Value::Null)
+}
+
+/// What PyJWT says to these tokens for this audience, and from this issuer.
+pub(crate) fn verify_for(
+    server: &Server,
+    tokens: &[String],
+    secrets: &Value,
+    audience: &Value,
+    issuer: &Value,
+) -> Vec<Value> {
     let jwks = format!("http://{}/.well-known/jwks.json", server.address());
-    let read = jose("verify", &json!({"jwks": jwks, "tokens": tokens, "secrets": secrets}));
+    let request = json!({"jwks": jwks, "tokens": tokens, "secrets": secrets, "audience": audience,
+        "issuer": issuer});
+    let read = jose("verify", &request);
     assert_eq!(read.len(), tokens.len());
     read
 }

@@ -160,7 +160,7 @@ fn content(schema: &str) -> Value {
 
 fn responses(route: &Route) -> Value {
     if route.guard == Guard::Gateway {
-        return gateway_responses();
+        return gateway_responses(route.operation);
     }
     let mut responses = Map::new();
     responses.insert(
@@ -237,13 +237,18 @@ fn responses(route: &Route) -> Value {
 }
 
 /// What gateways are told.
-fn gateway_responses() -> Value {
+fn gateway_responses(operation: Operation) -> Value {
     let id = |description: &str| json!({"description": description, "schema": {"type": "string", "format": "uuid"}});
+    let mut headers = json!({
+        "X-Claviger-Api-Key-Id": id("The API key of the request"),
+        "X-Claviger-Tenant-Id": id("The tenant to which the request is confined, if it is"),
+    });
+    if let Some(headers) = headers.as_object_mut().filter(|_| operation == Operation::ForwardAuth) {
+        let token = json!({"description": "A JWT about the request, if it is asked for", "schema": {"type": "string"}});
+        headers.insert("X-Claviger-Upstream-Token".to_owned(), token);
+    }
     json!({
-        "200": {"description": "The request may go on", "headers": {
-            "X-Claviger-Api-Key-Id": id("The API key of the request"),
-            "X-Claviger-Tenant-Id": id("The tenant to which the request is confined, if it is"),
-        }},
+        "200": {"description": "The request may go on", "headers": headers},
         "401": {"description": "No API key, one that is not good, or a gateway that is not trusted",
             "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}}},
         "403": {"description": "The API key is good but may not do that, or nobody may"},

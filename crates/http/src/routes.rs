@@ -151,6 +151,7 @@ impl Route {
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
             Operation::RetrieveRoles => &ROLE_PARAMETERS,
+            Operation::ForwardAuth => &FORWARD_AUTH_PARAMETERS,
             _ => &[],
         }
     }
@@ -284,6 +285,12 @@ const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
 
 const ROLE_PARAMETERS: [QueryParameter; 1] =
     [parameter("name", "string", "Only roles whose name contains this, whatever its case")];
+
+const FORWARD_AUTH_PARAMETERS: [QueryParameter; 1] = [parameter(
+    "upstreamToken",
+    "boolean",
+    "With `true` the answer to a request that may go on has a token for the upstream",
+)];
 
 const API_KEY: Takes = Takes::Json("ApiKeyRequest");
 const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");

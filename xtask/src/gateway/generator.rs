@@ -124,7 +124,7 @@ const PREFIXES: [&str; 8] = [
     "/v1/..",
 ];
 /// Names of the headers that say who calls, and spellings that some take for them.
-const IDENTITY: [&str; 8] = [
+const IDENTITY: [&str; 10] = [
     "X-Claviger-Api-Key-Id",
     "x-claviger-api-key-id",
     "X_Claviger_Api_Key_Id",
@@ -133,6 +133,8 @@ const IDENTITY: [&str; 8] = [
     "X-CLAVIGER-TENANT-ID",
     "X_Claviger_Tenant_Id",
     "X-Claviger-Api-Key-Name",
+    "X-Claviger-Upstream-Token",
+    "x_claviger_upstream_token",
 ];
 const MISLEADING: [(&str, &str); 22] = [
     ("X-Claviger-Api-Key-Id ", "forged"),

@@ -1,4 +1,4 @@
-//! How long a look-up takes among a thousand and among a million keys, and how much memory a key takes.
+//! How long a look-up takes among a thousand and among a million keys, and how much memory a key with a name takes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,12 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant as Stopwatch;
 
-use claviger_domain::{ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, Permissions, Revision, TenantId};
+use claviger_domain::{
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, Name, Permissions, Revision, TenantId,
+};
 use claviger_keyring::Keyring;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// A page of memory on Linux, in bytes.
 const PAGE: u64 = 4096;
+/// What a key with a name of 20 bytes may take, in bytes.
+const BUDGET: u64 = 150;
 /// Different permission sets, as roles of a large installation.
 const SETS: u64 = 20;
 
@@ -41,7 +45,7 @@ fn written(number: u64) -> Change {
     let api_key = ApiKey {
         id: ApiKeyId::from_u128(number.into()),
         revision: Revision::FIRST,
-        name: None,
+        name: Some(Name::try_from(format!("service {number:012}")).unwrap()),
         attributes: BTreeMap::new(),
         permissions: Permissions::Only(
             format!("GET,POST:/api/user\nGET:/v1/{}", number % SETS).parse().unwrap(),
@@ -77,7 +81,9 @@ fn filled(keys: u64) -> Keyring {
     println!("{keys} keys: filled in {seconds:.3} s");
     // A few keys fit into memory that the process holds already.
     if let (Some(before), Some(after), 100_000..) = (before, resident(), keys) {
-        println!("{keys} keys: {} bytes per key", after.saturating_sub(before) / keys);
+        let each = after.saturating_sub(before) / keys;
+        println!("{keys} keys: {each} bytes per key");
+        assert!(each <= BUDGET, "a key takes {each} bytes");
     }
     keyring
 }

@@ -1,6 +1,7 @@
 //! The keyring itself: a map that readers use without locks, and the changes that keep it current.
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,9 +12,9 @@ use claviger_domain::{
 use papaya::{Guard, HashMap};
 
 use crate::Entry;
-use crate::entry::{Slot, SlotPermissions};
+use crate::entry::Slot;
 use crate::hash::DigestState;
-use crate::shared::Shared;
+use crate::shared::{NO_TENANT, NOTHING, Shared};
 
 /// Every API key of an instance, found by digest, and the state of every tenant. A key that was rotated is found by the
 /// digests of its earlier values too, as a key that expires when these end.
@@ -25,13 +26,14 @@ use crate::shared::Shared;
 /// [`tenant_state`](Self::tenant_state) for the key's tenant and for the one that the request names, and refuses
 /// everything but [`TenantState::Active`].
 pub struct Keyring {
+    /// A guard of this map is good for those in `shared` too, so that a look-up takes one.
     slots: HashMap<ApiKeyDigest, Slot, DigestState>,
     /// How many of the slots are those of earlier values.
     previous_values: AtomicUsize,
     tenants: HashMap<TenantId, TenantState>,
     shared: Shared,
-    /// What [`Keyring::find_or_decoy`] answers with where there is no key, and what stands for roles and lists that are
-    /// not there.
+    /// What [`Keyring::find_or_decoy`] answers with where there is no key, and what stands for sets and lists that are not
+    /// there.
     decoy: Slot,
     nothing: Arc<CompiledPermissions>,
     nowhere: Arc<AddressRules>,
@@ -42,22 +44,35 @@ pub struct Keyring {
 pub struct Found<'a> {
     /// Names the key.
     pub id: ApiKeyId,
+    /// What its owner calls it, as given; `None` if it has no name.
+    pub name: Option<&'a str>,
     /// What the engine asks for.
     pub access: Access<'a>,
+    /// Whether the value that was looked up is one that the key had before it was rotated, and not its present one.
+    pub earlier_value: bool,
+}
+
+/// A slot with what its numbers stand for.
+struct View<'g> {
+    slot: &'g Slot,
+    permissions: &'g Arc<CompiledPermissions>,
+    key_manager: bool,
+    tenant_id: Option<TenantId>,
+    addresses: Option<&'g Arc<AddressRules>>,
 }
 
 impl Keyring {
     /// A keyring that knows no key and no tenant.
     #[must_use]
     pub fn new() -> Self {
-        let nothing = Arc::new(CompiledPermissions::none());
+        let (shared, slots) = Shared::new();
         Self {
-            slots: HashMap::with_hasher(DigestState),
+            slots,
             previous_values: AtomicUsize::new(0),
             tenants: HashMap::new(),
-            shared: Shared::default(),
-            decoy: Slot::new(ApiKeyId::from_u128(0), SlotPermissions::Own(Arc::clone(&nothing)), None, None),
-            nothing,
+            shared,
+            decoy: Slot::new(ApiKeyId::from_u128(0), NOTHING, NO_TENANT),
+            nothing: Arc::new(CompiledPermissions::none()),
             nowhere: Arc::new(AddressRules::block_all()),
         }
     }
@@ -101,40 +116,27 @@ impl Keyring {
     /// The key with this digest, to keep: for work that goes on after the decision.
     #[must_use]
     pub fn find(&self, digest: &ApiKeyDigest) -> Option<Entry> {
-        let slots = self.slots.pin();
-        slots.get(digest).map(|slot| self.entry(slot))
+        let guard = self.slots.guard();
+        let (view, known) = self.view(digest, &guard);
+        known.then(|| view.entry())
     }
 
     /// The key with this digest and `true`; without such a key, an entry that may do nothing and `false`. Both take the
     /// same steps, so that a caller who goes on with the entry in either case takes the same time for both.
     #[must_use]
     pub fn find_or_decoy(&self, digest: &ApiKeyDigest) -> (Entry, bool) {
-        let slots = self.slots.pin();
-        let found = slots.get(digest);
-        (self.entry(found.unwrap_or(&self.decoy)), found.is_some())
+        let guard = self.slots.guard();
+        let (view, known) = self.view(digest, &guard);
+        (view.entry(), known)
     }
 
     /// What `use_key` makes of the key with this digest, `None` if there is none. Nothing is copied and no shared
     /// counter is touched, which threads that check keys of one permission set would otherwise pass back and forth.
     /// While `use_key` runs, keys that others remove are not reclaimed: decide, and return.
     pub fn with<R>(&self, digest: &ApiKeyDigest, use_key: impl FnOnce(Option<Found<'_>>) -> R) -> R {
-        let slots = self.slots.pin();
-        let Some(slot) = slots.get(digest) else { return use_key(None) };
-        let (role_sets, lists) = (self.shared.role_sets.pin(), self.shared.lists.pin());
-        let (permissions, by_role) = match &slot.permissions {
-            SlotPermissions::Own(permissions) => (permissions, false),
-            SlotPermissions::Roles(number) => (role_sets.get(number).unwrap_or(&self.nothing), true),
-        };
-        let addresses = slot.addresses.map(|number| lists.get(&number).unwrap_or(&self.nowhere));
-        let access = Access {
-            permissions,
-            key_manager: slot.key_manager || (by_role && permissions.are_unrestricted()),
-            disabled: slot.disabled,
-            tenant_id: slot.tenant_id,
-            expiration_instant: slot.expiration_instant(),
-            addresses: addresses.map(|rules| &**rules),
-        };
-        use_key(Some(Found { id: slot.id, access }))
+        let guard = self.slots.guard();
+        let (view, known) = self.view(digest, &guard);
+        use_key(known.then(|| view.found()))
     }
 
     /// What permissions allow, and whether they make a key manager of a key that was not made one: roles that allow
@@ -170,28 +172,41 @@ impl Keyring {
         self.shared.permission_sets()
     }
 
-    fn entry(&self, slot: &Slot) -> Entry {
-        let (permissions, by_role) = match &slot.permissions {
-            SlotPermissions::Own(permissions) => (Arc::clone(permissions), false),
-            SlotPermissions::Roles(number) => {
-                let role_sets = self.shared.role_sets.pin();
-                (Arc::clone(role_sets.get(number).unwrap_or(&self.nothing)), true)
+    /// The key with this digest, or the decoy, and whether it is the key.
+    ///
+    /// Sets and tenants go when the last slot that names them has been replaced or removed. A reader who meets that finds
+    /// nothing under the number, and looks what there is instead of the slot: a key that is only rewritten is never without
+    /// what it has before and after.
+    fn view<'g>(&'g self, digest: &ApiKeyDigest, guard: &'g impl Guard) -> (View<'g>, bool) {
+        let mut found = self.slots.get(digest, guard);
+        loop {
+            let slot = found.unwrap_or(&self.decoy);
+            if let Some(view) = self.resolved(slot, guard) {
+                return (view, found.is_some());
             }
-        };
-        let addresses = slot.addresses.map(|number| {
-            let lists = self.shared.lists.pin();
-            Arc::clone(lists.get(&number).unwrap_or(&self.nowhere))
-        });
-        Entry {
-            id: slot.id,
-            key_manager: slot.key_manager || (by_role && permissions.are_unrestricted()),
-            permissions,
-            disabled: slot.disabled,
-            tenant_id: slot.tenant_id,
-            expiration_instant: slot.expiration_instant(),
-            addresses,
-            earlier_value: slot.previous,
+            let now = self.slots.get(digest, guard);
+            if now.map(ptr::from_ref) == found.map(ptr::from_ref) {
+                // Its numbers are those that stand for nothing: whom it is bound to is not known, so it may do nothing.
+                let permissions = &self.nothing;
+                let view = View { slot, permissions, key_manager: false, tenant_id: None, addresses: None };
+                return (view, found.is_some());
+            }
+            found = now;
         }
+    }
+
+    /// A slot with what its numbers stand for; `None` if its permissions or its tenant are not there.
+    fn resolved<'g>(&'g self, slot: &'g Slot, guard: &'g impl Guard) -> Option<View<'g>> {
+        let set = self.shared.sets.get(&slot.permissions, guard)?;
+        Some(View {
+            slot,
+            permissions: &set.permissions,
+            key_manager: slot.key_manager || (set.by_role && set.permissions.are_unrestricted()),
+            tenant_id: *self.shared.tenants.get(&slot.tenant, guard)?,
+            addresses: slot
+                .addresses
+                .map(|number| self.shared.lists.get(&number, guard).unwrap_or(&self.nowhere)),
+        })
     }
 
     fn write(
@@ -204,18 +219,18 @@ impl Keyring {
         for digest in ended {
             self.delete(digest, api_key.id);
         }
-        let slot = || Slot {
-            key_manager: api_key.key_manager,
-            disabled: api_key.disabled,
-            addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
-            ..Slot::new(
-                api_key.id,
-                self.shared.acquire(&api_key.permissions),
-                api_key.tenant_id,
-                api_key.expiration_instant,
-            )
-        };
         let guard = self.slots.guard();
+        let slot = || {
+            let permissions = self.shared.acquire(&api_key.permissions, &guard);
+            let tenant = self.shared.acquire_tenant(api_key.tenant_id, &guard);
+            Slot {
+                name: api_key.name.as_ref().map(|name| name.as_str().into()),
+                addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
+                key_manager: api_key.key_manager,
+                disabled: api_key.disabled,
+                ..Slot::new(api_key.id, permissions, tenant).expiring(api_key.expiration_instant)
+            }
+        };
         for value in previous {
             // One that ends at this very time may be another key's by now.
             if self.slots.get(&value.digest, &guard).is_none_or(|known| known.id == api_key.id) {
@@ -232,7 +247,7 @@ impl Keyring {
             self.previous_values.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(replaced) = self.slots.insert(digest, slot, guard) {
-            self.forget(replaced);
+            self.forget(replaced, guard);
         }
     }
 
@@ -240,16 +255,43 @@ impl Keyring {
     fn delete(&self, digest: &ApiKeyDigest, id: ApiKeyId) {
         let guard = self.slots.guard();
         if let Ok(Some((_, removed))) = self.slots.remove_if(digest, |_, slot| slot.id == id, &guard) {
-            self.forget(removed);
+            self.forget(removed, &guard);
         }
         guard.flush();
     }
 
-    fn forget(&self, slot: &Slot) {
+    fn forget(&self, slot: &Slot, guard: &impl Guard) {
         if slot.previous {
             self.previous_values.fetch_sub(1, Ordering::Relaxed);
         }
-        self.shared.release(slot);
+        self.shared.release(slot, guard);
+    }
+}
+
+impl<'g> View<'g> {
+    fn found(&self) -> Found<'g> {
+        let access = Access {
+            permissions: self.permissions,
+            key_manager: self.key_manager,
+            disabled: self.slot.disabled,
+            tenant_id: self.tenant_id,
+            expiration_instant: self.slot.expiration_instant(),
+            addresses: self.addresses.map(|rules| &**rules),
+        };
+        Found { id: self.slot.id, name: self.slot.name.as_deref(), access, earlier_value: self.slot.previous }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            id: self.slot.id,
+            permissions: Arc::clone(self.permissions),
+            key_manager: self.key_manager,
+            disabled: self.slot.disabled,
+            tenant_id: self.tenant_id,
+            expiration_instant: self.slot.expiration_instant(),
+            addresses: self.addresses.map(Arc::clone),
+            earlier_value: self.slot.previous,
+        }
     }
 }
 
@@ -267,5 +309,54 @@ impl fmt::Debug for Keyring {
             .field("tenants", &self.tenants.len())
             .field("permission_sets", &self.permission_sets())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use claviger_domain::{Instant, Revision};
+
+    use super::*;
+
+    /// The greatest danger: that a key whose tenant has no number passes for a global one.
+    #[test]
+    fn a_key_without_numbers_may_do_nothing() {
+        let api_key = ApiKey {
+            id: ApiKeyId::from_u128(1),
+            revision: Revision::FIRST,
+            name: None,
+            attributes: BTreeMap::new(),
+            permissions: Permissions::All,
+            key_manager: true,
+            tenant_id: Some(TenantId::from_u128(1)),
+            fusion_id: None,
+            name_repeats: false,
+            ip_access_control_list_id: None,
+            disabled: false,
+            retrievable: true,
+            expiration_instant: None,
+            insert_instant: Instant::from_epoch_millis(1),
+            last_update_instant: Instant::from_epoch_millis(1),
+        };
+        let digest = ApiKeyDigest::from_bytes([1; 32]);
+        for (left, whole) in [(0, false), (1, false), (2, true)] {
+            let keyring = Keyring::new();
+            keyring.shared.leave_numbers(left);
+            let api_key = api_key.clone();
+            keyring.apply(&Change::ApiKeyWritten {
+                digest,
+                api_key,
+                previous: Vec::new(),
+                ended: Vec::new(),
+            });
+            let entry = keyring.find(&digest).unwrap();
+            assert_eq!((entry.key_manager, entry.permissions.are_unrestricted()), (whole, whole));
+            assert_eq!(entry.tenant_id.is_some(), whole);
+            keyring.with(&digest, |found| assert_eq!(found.unwrap().access.key_manager, whole));
+            keyring.apply(&Change::ApiKeyDeleted { digest, id: entry.id, previous: Vec::new() });
+            assert!(keyring.is_empty());
+        }
     }
 }

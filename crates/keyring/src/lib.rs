@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod counted;
 mod entry;
 mod hash;
 mod keyring;

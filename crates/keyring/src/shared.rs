@@ -1,8 +1,8 @@
-//! What keys share: permission sets by content, sets of roles, and lists of addresses.
+//! What keys share: sets of permissions by content, sets of roles, tenants, and lists of addresses.
 //!
-//! Readers find the last two under numbers, in maps without locks, so that a role or a list that changes takes effect for
-//! all keys that use it at once, and no key has to be touched. A number is given once and never again: a reader that holds
-//! an old one finds nothing, which grants nothing.
+//! Readers find all of it under numbers, in maps without locks. That keeps keys small, and a role or a list that changes
+//! takes effect for all keys that use it at once, without touching one. A number is given once and never again: a reader
+//! that holds an old one finds nothing, and never what belongs to others.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -10,119 +10,158 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claviger_authz::{AddressRules, CompiledPermissions};
 use claviger_domain::{
-    IpAccessControlList, IpAccessControlListId, Permissions, Role, RoleName, RolePermission,
+    ApiKeyDigest, IpAccessControlList, IpAccessControlListId, Permissions, Role, RoleName, RolePermission,
+    TenantId,
 };
-use papaya::HashMap as SharedMap;
+use papaya::{Guard, HashMap as SharedMap};
 
-use crate::entry::{Slot, SlotPermissions};
+use crate::counted::Counted;
+use crate::entry::Slot;
+use crate::hash::{DigestState, NumberState};
+
+/// Names what keys share. Sets, tenants and lists have numbers from one row.
+pub(crate) type Number = NonZeroU32;
 
 /// The tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     tables: Mutex<Tables>,
-    /// What each set of roles allows.
-    pub(crate) role_sets: SharedMap<u32, Arc<CompiledPermissions>>,
-    /// What each list of addresses lets in.
-    pub(crate) lists: SharedMap<NonZeroU32, Arc<AddressRules>>,
+    /// What each set of permissions or roles allows. It is there before a slot names it, and goes after the last slot that
+    /// does.
+    pub(crate) sets: SharedMap<Number, PermissionSet, NumberState>,
+    /// The tenant of each number, which comes and goes in the same way; under [`NO_TENANT`] that there is none.
+    pub(crate) tenants: SharedMap<Number, Option<TenantId>, NumberState>,
+    /// What each list of addresses lets in. Keys may name lists that are not there.
+    pub(crate) lists: SharedMap<Number, Arc<AddressRules>, NumberState>,
+}
+
+/// What keys may call.
+#[derive(Debug)]
+pub(crate) struct PermissionSet {
+    pub(crate) permissions: Arc<CompiledPermissions>,
+    /// Whether this is what roles allow together, which changes with them.
+    pub(crate) by_role: bool,
 }
 
 /// What only writers need.
-///
-/// The keys that use a set are counted here rather than by the `Arc`s: the map of keys reclaims a removed one when no
-/// reader can see it any more, and readers hold clones, so that the `Arc`s' own counts say when memory can go, but not how
-/// many keys there are.
-#[derive(Debug, Default)]
-struct Tables {
-    permission_sets: HashMap<Arc<CompiledPermissions>, usize>,
-    roles: HashMap<RoleName, Arc<[RolePermission]>>,
-    /// The number of each set of roles, by their names in order.
-    role_sets: HashMap<Arc<[RoleName]>, u32>,
-    /// The same sets by number.
-    numbered: HashMap<u32, RoleSet>,
-    lists: HashMap<IpAccessControlListId, NonZeroU32>,
-    last_number: u32,
-}
-
 #[derive(Debug)]
-struct RoleSet {
-    names: Arc<[RoleName]>,
-    keys: usize,
+struct Tables {
+    own_sets: Counted<Arc<CompiledPermissions>>,
+    roles: HashMap<RoleName, Arc<[RolePermission]>>,
+    /// Sets of roles by their names in order.
+    role_sets: Counted<Arc<[RoleName]>>,
+    tenants: Counted<TenantId>,
+    lists: HashMap<IpAccessControlListId, Number>,
+    last_number: Number,
 }
 
+/// The set that allows nothing, whatever keys there are: with it whoever finds no key takes the same steps.
+pub(crate) const NOTHING: Number = Number::MIN;
+/// Says that a key is bound to no tenant. That has a number too, so that a tenant that is not found is never taken for none.
+pub(crate) const NO_TENANT: Number = Number::MIN;
 /// Stands for the numbers that there are no more of. Nothing is ever found under it.
-const EXHAUSTED: u32 = u32::MAX;
+const EXHAUSTED: Number = Number::MAX;
 
 impl Shared {
-    /// The shared form of a key's permissions, for one key more.
-    pub(crate) fn acquire(&self, permissions: &Permissions) -> SlotPermissions {
-        if let Permissions::Roles(names) = permissions {
-            return SlotPermissions::Roles(self.acquire_roles(names));
-        }
-        let compiled = CompiledPermissions::from(permissions);
-        let mut tables = self.lock();
-        if let Some((shared, _)) = tables.permission_sets.get_key_value(&compiled) {
-            let shared = Arc::clone(shared);
-            if let Some(keys) = tables.permission_sets.get_mut(&compiled) {
-                *keys = keys.saturating_add(1);
-            }
-            return SlotPermissions::Own(shared);
-        }
-        let shared = Arc::new(compiled);
-        tables.permission_sets.insert(Arc::clone(&shared), 1);
-        SlotPermissions::Own(shared)
+    /// Tables without keys, and the map of keys. All maps have one collector of garbage, so that a guard of any of them is
+    /// good for all.
+    pub(crate) fn new() -> (Self, SharedMap<ApiKeyDigest, Slot, DigestState>) {
+        let collector = Arc::default();
+        let slots = SharedMap::builder().hasher(DigestState).shared_collector(Arc::clone(&collector)).build();
+        let shared = Self {
+            tables: Mutex::new(Tables {
+                own_sets: Counted::default(),
+                roles: HashMap::new(),
+                role_sets: Counted::default(),
+                tenants: Counted::default(),
+                lists: HashMap::new(),
+                last_number: Number::MIN,
+            }),
+            sets: SharedMap::builder().hasher(NumberState).shared_collector(Arc::clone(&collector)).build(),
+            tenants: SharedMap::builder()
+                .hasher(NumberState)
+                .shared_collector(Arc::clone(&collector))
+                .build(),
+            lists: SharedMap::builder().hasher(NumberState).shared_collector(collector).build(),
+        };
+        let nothing = PermissionSet { permissions: Arc::new(CompiledPermissions::none()), by_role: false };
+        shared.sets.pin().insert(NOTHING, nothing);
+        shared.tenants.pin().insert(NO_TENANT, None);
+        (shared, slots)
     }
 
-    /// The number of a set of roles. The order in which a key names them means nothing here, or keys with the same roles
-    /// would make as many sets as there are orders.
-    fn acquire_roles(&self, names: &[RoleName]) -> u32 {
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        let mut tables = self.lock();
-        if let Some(number) = tables.role_sets.get(names.as_slice()).copied() {
-            if let Some(set) = tables.numbered.get_mut(&number) {
-                set.keys = set.keys.saturating_add(1);
+    /// The number of a key's permissions, for one slot more.
+    pub(crate) fn acquire(&self, permissions: &Permissions, guard: &impl Guard) -> Number {
+        match permissions {
+            Permissions::Roles(names) => self.acquire_roles(names, guard),
+            Permissions::All | Permissions::Only(_) => {
+                self.acquire_own(CompiledPermissions::from(permissions), guard)
             }
+        }
+    }
+
+    fn acquire_own(&self, compiled: CompiledPermissions, guard: &impl Guard) -> Number {
+        let mut tables = self.lock();
+        if let Some(number) = tables.own_sets.acquire(&compiled) {
             return number;
         }
-        let number = tables.next_number().get();
+        let number = tables.next_number();
         if number != EXHAUSTED {
-            let names: Arc<[RoleName]> = names.into();
-            self.role_sets.pin().insert(number, Arc::new(tables.compile(&names)));
-            tables.numbered.insert(number, RoleSet { names: Arc::clone(&names), keys: 1 });
-            tables.role_sets.insert(names, number);
+            let permissions = Arc::new(compiled);
+            let set = PermissionSet { permissions: Arc::clone(&permissions), by_role: false };
+            self.sets.insert(number, set, guard);
+            tables.own_sets.insert(number, permissions);
         }
         number
     }
 
-    /// Says that the key of a slot is gone; the last one of a set lets it go.
-    pub(crate) fn release(&self, slot: &Slot) {
+    /// The number of a set of roles. The order in which a key names them means nothing here, or keys with the same roles
+    /// would make as many sets as there are orders.
+    fn acquire_roles(&self, names: &[RoleName], guard: &impl Guard) -> Number {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names.dedup();
         let mut tables = self.lock();
-        match &slot.permissions {
-            SlotPermissions::Own(permissions) => {
-                if let Some(keys) = tables.permission_sets.get_mut(permissions) {
-                    *keys = keys.saturating_sub(1);
-                    if *keys == 0 {
-                        tables.permission_sets.remove(permissions);
-                    }
-                }
-            }
-            SlotPermissions::Roles(number) => {
-                let Some(set) = tables.numbered.get_mut(number) else { return };
-                set.keys = set.keys.saturating_sub(1);
-                if set.keys > 0 {
-                    return;
-                }
-                if let Some(set) = tables.numbered.remove(number) {
-                    tables.role_sets.remove(&set.names);
-                }
-                self.role_sets.pin().remove(number);
-            }
+        if let Some(number) = tables.role_sets.acquire(names.as_slice()) {
+            return number;
+        }
+        let number = tables.next_number();
+        if number != EXHAUSTED {
+            self.sets.insert(number, tables.compile(&names), guard);
+            tables.role_sets.insert(number, names.into());
+        }
+        number
+    }
+
+    /// The number of a key's tenant, whether or not the tenant is known, for one slot more.
+    pub(crate) fn acquire_tenant(&self, tenant_id: Option<TenantId>, guard: &impl Guard) -> Number {
+        let Some(tenant_id) = tenant_id else { return NO_TENANT };
+        let mut tables = self.lock();
+        if let Some(number) = tables.tenants.acquire(&tenant_id) {
+            return number;
+        }
+        let number = tables.next_number();
+        if number != EXHAUSTED {
+            self.tenants.insert(number, Some(tenant_id), guard);
+            tables.tenants.insert(number, tenant_id);
+        }
+        number
+    }
+
+    /// Says that a slot is gone from the map of keys; the last one that names a set or a tenant lets it go.
+    pub(crate) fn release(&self, slot: &Slot, guard: &impl Guard) {
+        let mut tables = self.lock();
+        let own = tables.own_sets.release(slot.permissions);
+        if own.or_else(|| tables.role_sets.release(slot.permissions)) == Some(0) {
+            self.sets.remove(&slot.permissions, guard);
+        }
+        if tables.tenants.release(slot.tenant) == Some(0) {
+            self.tenants.remove(&slot.tenant, guard);
         }
     }
 
     /// The number under which readers find a list, whether or not it is known yet.
-    pub(crate) fn list_number(&self, id: IpAccessControlListId) -> NonZeroU32 {
+    pub(crate) fn list_number(&self, id: IpAccessControlListId) -> Number {
         let mut tables = self.lock();
         if let Some(number) = tables.lists.get(&id) {
             return *number;
@@ -134,7 +173,7 @@ impl Shared {
 
     pub(crate) fn write_list(&self, list: &IpAccessControlList) {
         let number = self.list_number(list.id);
-        if number.get() == EXHAUSTED {
+        if number == EXHAUSTED {
             return;
         }
         self.lists.pin().insert(number, Arc::new(AddressRules::compile(&list.entries)));
@@ -159,10 +198,10 @@ impl Shared {
     }
 
     fn compile_again(&self, tables: &Tables, changed: &RoleName) {
-        let role_sets = self.role_sets.pin();
-        for (number, set) in &tables.numbered {
-            if set.names.contains(changed) {
-                role_sets.insert(*number, Arc::new(tables.compile(&set.names)));
+        let sets = self.sets.pin();
+        for (number, names) in tables.role_sets.iter() {
+            if names.contains(changed) {
+                sets.insert(number, tables.compile(names));
             }
         }
     }
@@ -184,8 +223,8 @@ impl Shared {
         let mut tables = self.lock();
         tables.roles.clear();
         tables.lists.clear();
-        for (number, set) in &tables.numbered {
-            self.role_sets.pin().insert(*number, Arc::new(tables.compile(&set.names)));
+        for (number, names) in tables.role_sets.iter() {
+            self.sets.pin().insert(number, tables.compile(names));
         }
         self.lists.pin().clear();
     }
@@ -193,7 +232,13 @@ impl Shared {
     /// The number of different permission sets in use, sets of roles included.
     pub(crate) fn permission_sets(&self) -> usize {
         let tables = self.lock();
-        tables.permission_sets.len() + tables.numbered.len()
+        tables.own_sets.len() + tables.role_sets.len()
+    }
+
+    /// As if all numbers but so many had been given.
+    #[cfg(test)]
+    pub(crate) fn leave_numbers(&self, left: u32) {
+        self.lock().last_number = Number::new(EXHAUSTED.get() - 1 - left).unwrap();
     }
 
     /// No code panics while it holds the lock, so that the tables are whole even if a thread died.
@@ -204,9 +249,10 @@ impl Shared {
 
 impl Tables {
     /// What roles allow together. One that is not known allows nothing.
-    fn compile(&self, names: &[RoleName]) -> CompiledPermissions {
+    fn compile(&self, names: &[RoleName]) -> PermissionSet {
         let roles = self.roles_of(names);
-        CompiledPermissions::of_roles(roles.iter().flat_map(|permissions| permissions.iter()))
+        let compiled = CompiledPermissions::of_roles(roles.iter().flat_map(|permissions| permissions.iter()));
+        PermissionSet { permissions: Arc::new(compiled), by_role: true }
     }
 
     /// The permissions of the roles that are known.
@@ -214,16 +260,18 @@ impl Tables {
         names.iter().filter_map(|name| self.roles.get(name)).map(Arc::clone).collect()
     }
 
-    fn next_number(&mut self) -> NonZeroU32 {
-        // Four thousand million sets and lists in the life of a process: should it come to that, all further ones share a
-        // number under which nothing is found, and so allow nothing, until the next start.
+    fn next_number(&mut self) -> Number {
+        // Four thousand million sets, tenants and lists in the life of a process: should it come to that, all further ones
+        // share a number under which nothing is found, and so allow nothing, until the next start.
         self.last_number = self.last_number.saturating_add(1);
-        NonZeroU32::new(self.last_number).unwrap_or(NonZeroU32::MAX)
+        self.last_number
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use claviger_domain::{
         ApiKeyId, Instant, IpAccessControlEntry, IpAction, Name, Revision, RoleId, RolePermission,
     };
@@ -232,13 +280,6 @@ mod tests {
 
     fn roles(names: &[&str]) -> Permissions {
         Permissions::Roles(names.iter().map(|name| RoleName::try_from(*name).unwrap()).collect())
-    }
-
-    fn number(permissions: &SlotPermissions) -> u32 {
-        match permissions {
-            SlotPermissions::Roles(number) => *number,
-            SlotPermissions::Own(_) => panic!("not by role"),
-        }
     }
 
     fn role(name: &str, line: &str) -> Role {
@@ -256,33 +297,64 @@ mod tests {
 
     #[test]
     fn the_order_of_roles_makes_no_other_set() {
-        let shared = Shared::default();
-        let first = shared.acquire(&roles(&["a", "b", "c"]));
+        let (shared, _) = Shared::new();
+        let guard = &shared.sets.guard();
+        let first = shared.acquire(&roles(&["a", "b", "c"]), guard);
         for other in [["c", "b", "a"], ["b", "a", "c"]] {
-            assert_eq!(number(&shared.acquire(&roles(&other))), number(&first));
+            assert_eq!(shared.acquire(&roles(&other), guard), first);
         }
-        assert_ne!(number(&shared.acquire(&roles(&["a", "b"]))), number(&first));
+        assert_ne!(shared.acquire(&roles(&["a", "b"]), guard), first);
         assert_eq!(shared.permission_sets(), 2);
-        let slot = Slot::new(ApiKeyId::from_u128(1), first, None, None);
+        let slot = Slot::new(ApiKeyId::from_u128(1), first, NO_TENANT);
         for left in [2, 2, 1, 1] {
-            shared.release(&slot);
+            shared.release(&slot, guard);
             assert_eq!(shared.permission_sets(), left);
         }
-        assert_eq!(shared.role_sets.pin().len(), 1);
+        assert_eq!(shared.sets.pin().len(), 2);
+    }
+
+    #[test]
+    fn a_number_never_comes_back() {
+        let (shared, _) = Shared::new();
+        let guard = &shared.sets.guard();
+        let mut given = HashSet::new();
+        for _ in 0..3 {
+            for permissions in [Permissions::All, roles(&["a"])] {
+                let tenant = Some(TenantId::from_u128(7));
+                let slots = [(); 2].map(|()| {
+                    let set = shared.acquire(&permissions, guard);
+                    Slot::new(ApiKeyId::from_u128(1), set, shared.acquire_tenant(tenant, guard))
+                });
+                let [first, second] = &slots;
+                assert_eq!((first.permissions, first.tenant), (second.permissions, second.tenant));
+                assert!(given.insert(first.permissions) && given.insert(first.tenant));
+                shared.release(first, guard);
+                assert!(shared.sets.get(&first.permissions, guard).is_some());
+                assert_eq!(shared.tenants.get(&first.tenant, guard), Some(&tenant));
+                shared.release(second, guard);
+                assert!(shared.sets.get(&first.permissions, guard).is_none());
+                assert_eq!(shared.tenants.get(&first.tenant, guard), None);
+            }
+        }
+        // What stands for nothing and for no tenant belongs to no key, and stays.
+        shared.release(&Slot::new(ApiKeyId::from_u128(1), NOTHING, NO_TENANT), guard);
+        assert_eq!((shared.sets.len(), shared.tenants.len()), (1, 1));
     }
 
     /// The last number is nobody's: what has it would else get what the next one allows.
     #[test]
     fn without_numbers_nothing_is_allowed() {
-        let shared = Shared::default();
-        shared.lock().last_number = EXHAUSTED - 2;
+        let (shared, _) = Shared::new();
+        let guard = &shared.sets.guard();
+        shared.leave_numbers(1);
         shared.write_role(&role("all", "GET:/**"));
-        let last = number(&shared.acquire(&roles(&["all"])));
-        assert_eq!(last, EXHAUSTED - 1);
-        assert!(shared.role_sets.pin().contains_key(&last));
+        let last = shared.acquire(&roles(&["all"]), guard);
+        assert!(last < EXHAUSTED && shared.sets.pin().contains_key(&last));
         for names in [["all", "x"], ["all", "y"]] {
-            assert_eq!(number(&shared.acquire(&roles(&names))), EXHAUSTED);
+            assert_eq!(shared.acquire(&roles(&names), guard), EXHAUSTED);
         }
+        assert_eq!(shared.acquire(&Permissions::All, guard), EXHAUSTED);
+        assert_eq!(shared.acquire_tenant(Some(TenantId::from_u128(1)), guard), EXHAUSTED);
         let list = IpAccessControlList {
             id: IpAccessControlListId::from_u128(1),
             revision: Revision::FIRST,
@@ -294,10 +366,10 @@ mod tests {
         };
         shared.write_list(&list);
         shared.write_role(&role("x", "GET:/**"));
-        assert_eq!(shared.list_number(list.id).get(), EXHAUSTED);
-        assert!(!shared.role_sets.pin().contains_key(&EXHAUSTED) && shared.lists.pin().is_empty());
-        let slot = Slot::new(ApiKeyId::from_u128(1), SlotPermissions::Roles(EXHAUSTED), None, None);
-        shared.release(&slot);
-        assert!(shared.role_sets.pin().contains_key(&last));
+        assert_eq!(shared.list_number(list.id), EXHAUSTED);
+        assert!(!shared.sets.pin().contains_key(&EXHAUSTED) && shared.lists.pin().is_empty());
+        assert!(!shared.tenants.pin().contains_key(&EXHAUSTED));
+        shared.release(&Slot::new(ApiKeyId::from_u128(1), EXHAUSTED, EXHAUSTED), guard);
+        assert!(shared.sets.pin().contains_key(&last));
     }
 }

@@ -70,6 +70,7 @@ fn what_a_key_loses_its_earlier_values_lose() {
     keyring.apply(&change(2, &narrow, &[until(1, 500)], &[]));
     for number in [1, 2] {
         let entry = keyring.find(&digest(number)).unwrap();
+        assert_eq!(entry.earlier_value, number == 1);
         assert_eq!(*entry.permissions, CompiledPermissions::from(&narrow.permissions));
         assert!(entry.disabled);
     }
@@ -190,11 +191,14 @@ proptest! {
             }
             for number in 1..numbers.start {
                 let found = keyring.find(&digest(number));
+                let shown = keyring.with(&digest(number), |found| found.map(|found| found.earlier_value));
+                prop_assert_eq!(shown, found.as_ref().map(|entry| entry.earlier_value));
                 match (found, expected.get(&digest(number))) {
                     (None, None) => {}
                     (Some(entry), Some((id, permissions, end))) => {
                         prop_assert_eq!(entry.id, ApiKeyId::from_u128(*id as u128));
                         prop_assert_eq!(entry.expiration_instant, *end);
+                        prop_assert_eq!(entry.earlier_value, end.is_some());
                         prop_assert_eq!(
                             &*entry.permissions,
                             &CompiledPermissions::from(&only(SETS[*permissions]))

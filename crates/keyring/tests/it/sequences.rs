@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use claviger_authz::CompiledPermissions;
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, KeyId, Kid, Permissions, TenantId, TenantState,
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, Instant, KeyId, Kid, Name, Permissions, TenantId, TenantState,
 };
 use claviger_keyring::{Entry, Keyring};
 use proptest::option;
@@ -25,8 +25,11 @@ fn permissions() -> impl Strategy<Value = Permissions> {
 }
 
 fn api_keys() -> impl Strategy<Value = ApiKey> {
-    (0_u128..3, permissions(), any::<bool>(), option::of(0_u128..2), option::of(0_i64..3)).prop_map(
-        |(id, permissions, key_manager, tenant, expiration)| ApiKey {
+    let names = option::of(prop::sample::select(vec!["orders", "Zahlungen für Köln", " ends "]));
+    let tenants = option::of(0_u128..2);
+    (0_u128..3, names, permissions(), any::<bool>(), tenants, option::of(0_i64..3)).prop_map(
+        |(id, name, permissions, key_manager, tenant, expiration)| ApiKey {
+            name: name.map(|name| Name::try_from(name.to_owned()).unwrap()),
             key_manager,
             tenant_id: tenant.map(TenantId::from_u128),
             expiration_instant: expiration.map(Instant::from_epoch_millis),
@@ -115,7 +118,12 @@ proptest! {
             for digest in digests() {
                 same(keyring.find(&digest).as_ref(), model.keys.get(&digest));
                 keyring.with(&digest, |found| {
-                    assert_eq!(found.map(|found| found.id), model.keys.get(&digest).map(|key| key.id));
+                    let key = model.keys.get(&digest);
+                    assert_eq!(found.map(|found| found.id), key.map(|key| key.id));
+                    assert_eq!(
+                        found.and_then(|found| found.name),
+                        key.and_then(|key| key.name.as_ref()).map(Name::as_str)
+                    );
                     let entry = keyring.find(&digest);
                     assert_eq!(
                         found.map(|found| format!("{:?}", found.access)),

@@ -250,10 +250,10 @@ async fn answer_gateway(
     let caller = gateway::decide(state, question, &asked)?;
     seen.caller = Some(caller.used_value());
     if !gateway::wants_token(question, request.query_string()) {
-        return Ok(gateway::allowed(&caller, None));
+        return Ok(gateway::allowed(state, &caller, None));
     }
     let (caller, token) = gateway::token(state, caller).await?;
-    Ok(gateway::allowed(&caller, Some(&token)))
+    Ok(gateway::allowed(state, &caller, Some(&token)))
 }
 
 /// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with

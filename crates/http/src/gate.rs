@@ -245,6 +245,15 @@ impl Caller {
         UsedValue { api_key_id: self.entry.id, earlier: self.entry.earlier_value }
     }
 
+    /// What `use_name` makes of the name of the caller's API key, as it is now; `None` if it has none, or if the value does
+    /// not belong to that key any more.
+    pub(crate) fn with_name<R>(&self, state: &AppState, use_name: impl FnOnce(&str) -> R) -> Option<R> {
+        state.keyring.with(&self.digest, |found| {
+            let found = found.filter(|found| found.id == self.entry.id)?;
+            found.name.map(use_name)
+        })
+    }
+
     /// What the caller may do.
     pub(crate) fn access(&self) -> Access<'_> {
         self.entry.access()

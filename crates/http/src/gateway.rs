@@ -8,6 +8,7 @@
 //! Headers are believed only from trusted proxies, and only if there is exactly one way to read them: both conventions
 //! at once, a header twice, or one spelled with underscores besides would let a client choose what is decided about.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
@@ -29,6 +30,7 @@ use crate::upstream_tokens::UpstreamToken;
 const CHALLENGE: (&str, &str) = ("www-authenticate", "ApiKey realm=\"claviger\"");
 /// The headers that tell the upstream who calls. Gateways delete them from what clients send.
 const API_KEY_ID: &str = "x-claviger-api-key-id";
+const API_KEY_NAME: &str = "x-claviger-api-key-name";
 const TENANT_ID: &str = "x-claviger-tenant-id";
 const UPSTREAM_TOKEN: &str = "x-claviger-upstream-token";
 
@@ -184,11 +186,28 @@ pub(crate) async fn token(
 }
 
 /// The answer that lets a request through, and says whose it is.
-pub(crate) fn allowed(caller: &Caller, token: Option<&UpstreamToken>) -> Answer {
+pub(crate) fn allowed(state: &AppState, caller: &Caller, token: Option<&UpstreamToken>) -> Answer {
     let mut headers = vec![(API_KEY_ID, caller.api_key_id().to_string())];
+    headers.extend(caller.with_name(state, header_value).map(|name| (API_KEY_NAME, name)));
     headers.extend(caller.scope().tenant().map(|tenant_id| (TENANT_ID, tenant_id.to_string())));
     headers.extend(token.map(|token| (UPSTREAM_TOKEN, token.text.expose().to_owned())));
     Answer { headers, ..Answer::empty(200) }
+}
+
+/// A name as the value of a header: printable ASCII as it is, but for `%` and for a space at either end, which programs cut
+/// off; every other byte of its UTF-8 percent-encoded (RFC 3986, section 2.1). Decoded it is the name again.
+fn header_value(name: &str) -> String {
+    let last = name.len().saturating_sub(1);
+    let mut value = String::with_capacity(name.len());
+    for (place, byte) in name.bytes().enumerate() {
+        if (byte.is_ascii_graphic() && byte != b'%') || (byte == b' ' && place != 0 && place != last) {
+            value.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(value, "%{byte:02X}");
+        }
+    }
+    value
 }
 
 /// The answer that does not, to whatever was asked.
@@ -325,6 +344,38 @@ mod tests {
         assert_eq!(text("/v1/a?"), Some("/v1/a".to_owned()));
         for uri in ["", "?a", "a", "*", "http://h/v1", "//v1", "/v1/../a", "/v1/a#b", "/v1/a?b#c", "/v1;a"] {
             assert_eq!(text(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn names_fit_into_a_header_and_come_back() {
+        for (name, value) in [
+            ("orders", "orders"),
+            ("orders of the shop", "orders of the shop"),
+            ("a, b; \"c\" {d} \\ ~!", "a, b; \"c\" {d} \\ ~!"),
+            ("100%", "100%25"),
+            ("%41", "%2541"),
+            (" a  b ", "%20a  b%20"),
+            ("  a", "%20 a"),
+            ("Zahlungen f\u{fc}r K\u{f6}ln", "Zahlungen f%C3%BCr K%C3%B6ln"),
+            ("\u{a0}\u{2028}\u{1f511}", "%C2%A0%E2%80%A8%F0%9F%94%91"),
+            ("a\r\nX-Forged: b\0", "a%0D%0AX-Forged: b%00"),
+        ] {
+            assert_eq!(header_value(name), value);
+            assert!(HeaderValue::from_str(value).is_ok() && value.trim() == value);
+            let mut rest = value.as_bytes();
+            let mut decoded = Vec::new();
+            while let [first, after @ ..] = rest {
+                rest = after;
+                if *first == b'%' {
+                    let (digits, after) = rest.split_at(2);
+                    rest = after;
+                    decoded.push(u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap());
+                } else {
+                    decoded.push(*first);
+                }
+            }
+            assert_eq!(decoded, name.as_bytes());
         }
     }
 

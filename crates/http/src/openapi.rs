@@ -241,6 +241,8 @@ fn gateway_responses(operation: Operation) -> Value {
     let id = |description: &str| json!({"description": description, "schema": {"type": "string", "format": "uuid"}});
     let mut headers = json!({
         "X-Claviger-Api-Key-Id": id("The API key of the request"),
+        "X-Claviger-Api-Key-Name": {"schema": {"type": "string"}, "description":
+            "Its name, if it has one; what is not printable ASCII, % and a space at either end are percent-encoded"},
         "X-Claviger-Tenant-Id": id("The tenant to which the request is confined, if it is"),
     });
     if let Some(headers) = headers.as_object_mut().filter(|_| operation == Operation::ForwardAuth) {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use claviger_authz::{Decision, Path, PathError, Request, explain, may_manage};
-use claviger_domain::{ApiKeyId, RequestMethod, SecretText, TenantId, TenantState, UsedValue};
+use claviger_domain::{ApiKeyDigest, ApiKeyId, RequestMethod, SecretText, TenantId, TenantState, UsedValue};
 use claviger_keyring::Entry;
 
 use crate::error::ApiError;
@@ -33,6 +33,8 @@ pub(crate) struct Question {
 /// What is answered: the same as a gateway would be told, with the reason.
 pub(crate) struct Authorization {
     pub(crate) api_key_id: ApiKeyId,
+    /// Its name, if it has one.
+    pub(crate) api_key_name: Option<String>,
     /// The tenant in which the request is allowed, where it is confined to one.
     pub(crate) tenant_id: Option<TenantId>,
     /// Why not; `None` if the request is allowed.
@@ -53,7 +55,8 @@ pub(crate) fn authorize(
     question: &Question,
 ) -> Result<Authorization, ApiError> {
     let generation = state.generation();
-    let found = find(state, caller, &question.key)?;
+    let digest = digest(state, caller, &question.key)?;
+    let found = state.keyring.find(&digest);
     // While memory is loaded again, keys may be missing from it.
     if !state.serves() || state.generation() != generation {
         return Err(ApiError::Unavailable(None));
@@ -61,10 +64,13 @@ pub(crate) fn authorize(
     let entry = found
         .filter(|entry| may_manage(&caller.access(), caller.scope(), &entry.access()).is_ok())
         .ok_or(ApiError::NotFound)?;
-    let answer = match Path::parse(question.path.as_bytes()) {
+    let mut answer = match Path::parse(question.path.as_bytes()) {
         Ok(path) => explained(state, &entry, question, path),
         Err(error) => refused_path(&entry, error),
     };
+    answer.api_key_name = state
+        .keyring
+        .with(&digest, |found| found.filter(|found| found.id == entry.id)?.name.map(str::to_owned));
     // Who shows the value asks for its holder. Who names the id only wants to know.
     if answer.reason.is_none() && matches!(question.key, WhichKey::Value(_)) {
         let value = UsedValue { api_key_id: entry.id, earlier: entry.earlier_value };
@@ -73,15 +79,14 @@ pub(crate) fn authorize(
     Ok(answer)
 }
 
-fn find(state: &AppState, caller: &Caller, key: &WhichKey) -> Result<Option<Entry>, ApiError> {
-    let digest = match key {
+fn digest(state: &AppState, caller: &Caller, key: &WhichKey) -> Result<ApiKeyDigest, ApiError> {
+    Ok(match key {
         WhichKey::Value(value) => state.digester.digest(value.expose().as_bytes()),
         WhichKey::Id(id) => {
             let stored = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(*id, caller.scope())?))?;
             stored.ok_or(ApiError::NotFound)?.digest
         }
-    };
-    Ok(state.keyring.find(&digest))
+    })
 }
 
 fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_>) -> Authorization {
@@ -111,7 +116,7 @@ fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_
         }
         Decision::Allow(scope) => (None, scope.tenant(), explanation.to_string()),
     };
-    Authorization { api_key_id: entry.id, tenant_id, reason, explanation, missing }
+    Authorization { api_key_id: entry.id, api_key_name: None, tenant_id, reason, explanation, missing }
 }
 
 fn refused_path(entry: &Entry, error: PathError) -> Authorization {
@@ -124,6 +129,7 @@ fn refused_path(entry: &Entry, error: PathError) -> Authorization {
     };
     Authorization {
         api_key_id: entry.id,
+        api_key_name: None,
         tenant_id: None,
         reason: Some(reason),
         explanation: format!("denied ({reason}): needs {needed}"),

@@ -80,6 +80,9 @@ pub(crate) fn response(answer: &Authorization) -> Value {
         "missing": answer.missing,
     });
     if let Some(members) = authorization.as_object_mut() {
+        if let Some(name) = &answer.api_key_name {
+            members.insert("apiKeyName".to_owned(), name.as_str().into());
+        }
         if let Some(reason) = answer.reason {
             members.insert("reason".to_owned(), reason.into());
         }
@@ -108,6 +111,7 @@ pub(crate) fn schemas() -> Value {
             "authorization": {"type": "object", "properties": {
                 "allowed": {"type": "boolean"},
                 "apiKeyId": id,
+                "apiKeyName": {"type": "string", "description": "Absent if the API key has no name"},
                 "explanation": {"type": "string"},
                 "missing": {"type": "array", "items": {"type": "string"},
                     "description": "What would have been needed"},

@@ -42,6 +42,10 @@ fn a_key_is_named_by_value_or_id(server: &Server) {
             json!({"authorization":
                 {"allowed": true, "apiKeyId": key.id, "explanation": "allowed", "missing": []}})
         );
+        let renamed = json!({"apiKey": {"name": format!("f\u{fc}r {}", key.id)}});
+        manager.patch(&key.path(), &renamed).ok();
+        assert_eq!(explained(&manager, members.clone())["apiKeyName"], renamed["apiKey"]["name"]);
+        manager.patch(&key.path(), &json!({"apiKey": {"name": null}})).ok();
         members["method"] = "POST".into();
         let reply = manager.post(PATH, &json!({"authorization": members}));
         assert!(!reply.text().contains(&key.value));

@@ -124,7 +124,7 @@ const PREFIXES: [&str; 8] = [
     "/v1/..",
 ];
 /// Names of the headers that say who calls, and spellings that some take for them.
-const IDENTITY: [&str; 10] = [
+const IDENTITY: [&str; 12] = [
     "X-Claviger-Api-Key-Id",
     "x-claviger-api-key-id",
     "X_Claviger_Api_Key_Id",
@@ -135,6 +135,8 @@ const IDENTITY: [&str; 10] = [
     "X-Claviger-Api-Key-Name",
     "X-Claviger-Upstream-Token",
     "x_claviger_upstream_token",
+    "x-claviger-api-key-name",
+    "X_Claviger_Api_Key_Name",
 ];
 const MISLEADING: [(&str, &str); 22] = [
     ("X-Claviger-Api-Key-Id ", "forged"),
@@ -162,7 +164,7 @@ const MISLEADING: [(&str, &str); 22] = [
 ];
 const CONNECTIONS: [&str; 8] = [
     "keep-alive, X-Claviger-Api-Key-Id",
-    "X-Claviger-Api-Key-Id, X-Claviger-Tenant-Id",
+    "X-Claviger-Api-Key-Id, X-Claviger-Api-Key-Name, X-Claviger-Tenant-Id",
     "x-claviger-api-key-id",
     "X-Original-URI, X-Original-Method",
     "X-Forwarded-Uri, X-Forwarded-Method",

@@ -173,24 +173,30 @@ fn keys(address: SocketAddr) -> Result<Vec<Key>> {
     let tenant = post(address, "/api/tenant", &json!({"tenant": {"name": "stand"}}))?;
     let tenant_id = tenant.pointer("/tenant/id").cloned().unwrap_or_default();
     let mut keys = Vec::new();
-    for (permissions, tenant_id) in [
-        (Some("GET,POST:/v1/orders\nGET:/v1/orders/archive"), Value::Null),
-        (Some("GET:/v1"), Value::Null),
-        (Some("DELETE,GET,PATCH,POST,PUT:/"), Value::Null),
-        (None, tenant_id),
-        (None, Value::Null),
+    // The longest names in any header, and names that say something to a gateway that reads values twice.
+    let longest = "\u{1f511}".repeat(191);
+    for (name, permissions, tenant_id) in [
+        (Some(" 100% f\u{fc}r K\u{f6}ln "), Some("GET,POST:/v1/orders\nGET:/v1/orders/archive"), Value::Null),
+        (None, Some("GET:/v1"), Value::Null),
+        (Some(longest.as_str()), Some("DELETE,GET,PATCH,POST,PUT:/"), Value::Null),
+        (None, None, tenant_id.clone()),
+        (Some("{http.request.uri} $host %[path] \"a\", b; c"), None, tenant_id),
+        (Some("{rp.header.X-Claviger-Api-Key-Name}"), None, Value::Null),
     ] {
-        let mut members = json!({"tenantId": tenant_id});
+        let mut members = json!({"name": name, "tenantId": tenant_id});
         if let Some(text) = permissions {
             let endpoints = text.lines().filter_map(|line| line.split_once(':'));
             let endpoints: Map<_, _> = endpoints
                 .map(|(methods, path)| (path.to_owned(), methods.split(',').collect::<Value>()))
                 .collect();
-            members = json!({"tenantId": tenant_id, "permissions": {"endpoints": endpoints}});
+            let permissions = json!({"endpoints": endpoints});
+            members = json!({"name": name, "tenantId": tenant_id, "permissions": permissions});
         }
         let made = post(address, "/api/api-key", &json!({"apiKey": members}))?;
         let text = |name| made.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        keys.push(Key::new(text("/apiKey/id"), text("/apiKey/key"), permissions).map_err(Failure::new)?);
+        let name = name.map(str::to_owned);
+        let key = Key::new(text("/apiKey/id"), text("/apiKey/key"), name, permissions);
+        keys.push(key.map_err(Failure::new)?);
     }
     Ok(keys)
 }

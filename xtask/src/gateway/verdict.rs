@@ -15,20 +15,26 @@ use claviger_domain::{Instant, Permissions};
 pub(super) struct Key {
     pub(super) id: String,
     pub(super) value: String,
+    name: Option<String>,
     permissions: CompiledPermissions,
 }
 
 impl Key {
-    /// A key with these permissions, `None` for one without restriction.
+    /// A key with this name, if it has one, and these permissions, `None` for one without restriction.
     ///
     /// # Errors
     /// The text names no permissions.
-    pub(super) fn new(id: String, value: String, permissions: Option<&str>) -> Result<Self, String> {
+    pub(super) fn new(
+        id: String,
+        value: String,
+        name: Option<String>,
+        permissions: Option<&str>,
+    ) -> Result<Self, String> {
         let permissions = match permissions {
             Some(text) => Permissions::Only(text.parse().map_err(|_| format!("no permissions: {text}"))?),
             None => Permissions::All,
         };
-        Ok(Self { id, value, permissions: CompiledPermissions::from(&permissions) })
+        Ok(Self { id, value, name, permissions: CompiledPermissions::from(&permissions) })
     }
 }
 
@@ -98,6 +104,10 @@ pub(super) fn check(
     if !told.iter().any(|(name, value)| name == "x-claviger-api-key-id" && *value == key.id) {
         return Err("the upstream was told of another key".to_owned());
     }
+    let name = told.iter().find(|(name, _)| name == "x-claviger-api-key-name");
+    if name.map(|(_, value)| decoded(value)) != key.name.as_ref().map(|name| Some(name.clone())) {
+        return Err(format!("the key is named {:?}, and the upstream was told {name:?}", key.name));
+    }
     if may(key, method, target) { Ok(()) } else { Err(format!("the key may not {method} {target}")) }
 }
 
@@ -128,6 +138,20 @@ fn identity(head: &Head) -> Vec<(String, String)> {
     found
 }
 
+/// What was percent-encoded; `None` if that is no text.
+fn decoded(value: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = value;
+    while let Some(place) = rest.find('%') {
+        let (before, after) = rest.split_at(place);
+        bytes.extend_from_slice(before.as_bytes());
+        bytes.push(u8::from_str_radix(after.get(1..3)?, 16).ok()?);
+        rest = after.get(3..)?;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
+
 /// Whether the key may do what stands in the request line, by the engine itself.
 fn may(key: &Key, method: &str, target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
@@ -145,15 +169,20 @@ mod tests {
         Head::read(&mut text.as_bytes()).unwrap().unwrap()
     }
 
-    fn key() -> Key {
-        Key::new("id".to_owned(), "value".to_owned(), Some("GET:/v1")).unwrap()
+    fn key(name: Option<&str>) -> Key {
+        let name = name.map(str::to_owned);
+        Key::new("id".to_owned(), "value".to_owned(), name, Some("GET:/v1")).unwrap()
     }
 
     #[track_caller]
     fn verdict(question: &str, answer: &str, received: &str) -> Result<(), String> {
+        verdict_of(None, question, answer, received)
+    }
+
+    fn verdict_of(name: Option<&str>, question: &str, answer: &str, received: &str) -> Result<(), String> {
         let sent = Generated { bytes: Vec::new(), head_only: false, last: false, key: Some(0) };
         let asked = Asked { question: head(question), answer: head(answer) };
-        check(&sent, &[key()], &[asked], &[head(received)])
+        check(&sent, &[key(name)], &[asked], &[head(received)])
     }
 
     const QUESTION: &str = "GET /forward-auth HTTP/1.1\nX-Original-Method: GET\nX-Original-URI: /v1/a?b";
@@ -180,6 +209,28 @@ mod tests {
     }
 
     #[test]
+    fn another_name_is_found() {
+        let told = |name: Option<&str>, header: &str| {
+            let answer = format!("{ANSWER}{header}");
+            verdict_of(name, QUESTION, &answer, &format!("{RECEIVED}{header}"))
+        };
+        let header = "\nX-Claviger-Api-Key-Name: K%C3%B6ln 1%25";
+        assert_eq!(told(Some("K\u{f6}ln 1%"), header), Ok(()));
+        assert_eq!(told(None, ""), Ok(()));
+        for (name, header) in [
+            (Some("K\u{f6}ln"), header),
+            (None, header),
+            (Some("K\u{f6}ln 1%"), ""),
+            (Some("K"), "\nX-Claviger-Api-Key-Name: K%"),
+            (Some("K"), "\nX-Claviger-Api-Key-Name: K%FF"),
+        ] {
+            assert!(told(name, header).is_err(), "{name:?} {header}");
+        }
+        let forged = format!("{RECEIVED}\nX-Claviger-Api-Key-Name: forged");
+        assert!(verdict(QUESTION, ANSWER, &forged).is_err());
+    }
+
+    #[test]
     fn the_oracle_decides_about_what_was_received() {
         for (method, target, expected) in [
             ("GET", "/v1/a?b=/../c", true),
@@ -189,7 +240,7 @@ mod tests {
             ("GET", "http://h/v1/a", false),
             ("GET", "/v1/a?b#c", false),
         ] {
-            assert_eq!(may(&key(), method, target), expected, "{method} {target}");
+            assert_eq!(may(&key(None), method, target), expected, "{method} {target}");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::api_key_rotation::{ApiKeyRotation, PreviousValues};
 use crate::api_key_rows::{
     COLUMNS, Row, StoredApiKey, api_key_json, as_stored, digest_of, from_row, roles, to_row,
 };
-use crate::changes::Record;
+use crate::changes::{Action, Record};
 use crate::conn::MultiBackend;
 use crate::schema::{api_key, api_key_role, ip_access_control_list, tenant};
 use crate::transaction::corrupt;
@@ -183,7 +183,7 @@ impl WriteTransaction<'_> {
         })?;
         self.insert_roles_of(&made)?;
         self.require_free(&stored.digest)?;
-        self.record_api_key(&made, None, Some(api_key_json(&made)))?;
+        self.record_api_key(Action::Create, &made, None, Some(api_key_json(&made)))?;
         self.announce(Change::ApiKeyWritten {
             digest: stored.digest,
             api_key: made,
@@ -256,7 +256,19 @@ impl WriteTransaction<'_> {
                 (rotation.digest, self.replace_value(after.id, revision, &before.digest, rotation)?)
             }
         };
-        self.record_api_key(&after, Some(api_key_json(&before.api_key)), Some(api_key_json(&after)))?;
+        let mut now = api_key_json(&after);
+        let action = match rotation {
+            None => Action::Update,
+            Some(rotation) => {
+                // Says something about the change, not the key; of the values themselves nothing is recorded.
+                if let Some(members) = now.as_object_mut() {
+                    let until = rotation.previous_valid_until.epoch_millis();
+                    members.insert("previousValueValidUntil".to_owned(), until.into());
+                }
+                Action::Rotate
+            }
+        };
+        self.record_api_key(action, &after, Some(api_key_json(&before.api_key)), Some(now))?;
         self.announce(Change::ApiKeyWritten { digest, api_key: after.clone(), previous: valid, ended });
         Ok(after)
     }
@@ -373,17 +385,13 @@ impl WriteTransaction<'_> {
 
     fn record_api_key(
         &mut self,
+        action: Action,
         api_key: &ApiKey,
         before: Option<Value>,
         after: Option<Value>,
     ) -> Result<(), StorageError> {
-        self.record(Record {
-            entity: Entity::ApiKey,
-            entity_id: api_key.id.to_string(),
-            tenant_id: api_key.tenant_id,
-            before,
-            after,
-        })
+        let (entity, entity_id) = (Entity::ApiKey, api_key.id.to_string());
+        self.record_as(action, Record { entity, entity_id, tenant_id: api_key.tenant_id, before, after })
     }
 }
 

@@ -15,12 +15,15 @@ pub enum Action {
     Create,
     /// It was changed.
     Update,
+    /// An API key was given a new value.
+    Rotate,
     /// It was deleted.
     Delete,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    /// Every action.
+    pub const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Rotate, Self::Delete];
 
     /// The name in the table.
     #[must_use]
@@ -28,6 +31,7 @@ impl Action {
         match self {
             Self::Create => "create",
             Self::Update => "update",
+            Self::Rotate => "rotate",
             Self::Delete => "delete",
         }
     }
@@ -37,6 +41,7 @@ impl Action {
         match self {
             Self::Create => "Created",
             Self::Update => "Updated",
+            Self::Rotate => "Rotated",
             Self::Delete => "Deleted",
         }
     }
@@ -109,16 +114,21 @@ pub(crate) struct Row {
 impl WriteTransaction<'_> {
     /// Inserts the row for a mutation. The action follows from which of the two states there are.
     pub(crate) fn record(&mut self, record: Record) -> Result<(), StorageError> {
+        let action = match (&record.before, &record.after) {
+            (None, _) => Action::Create,
+            (Some(_), Some(_)) => Action::Update,
+            (Some(_), None) => Action::Delete,
+        };
+        self.record_as(action, record)
+    }
+
+    /// Inserts the row for a mutation that has a name of its own.
+    pub(crate) fn record_as(&mut self, action: Action, record: Record) -> Result<(), StorageError> {
         let context = self.context().clone();
         let (actor_kind, actor_id) = match context.actor {
             Actor::ApiKey(id) => ("ApiKey", Some(id.to_string())),
             Actor::System => ("System", None),
             Actor::CommandLine => ("CommandLine", None),
-        };
-        let action = match (&record.before, &record.after) {
-            (None, _) => Action::Create,
-            (Some(_), Some(_)) => Action::Update,
-            (Some(_), None) => Action::Delete,
         };
         let row = NewRow {
             instant: context.instant.epoch_millis(),

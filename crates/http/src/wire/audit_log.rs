@@ -1,7 +1,7 @@
 //! The audit log on the wire (FusionAuth: Audit Logs): one entry, and searches by query string and by body.
 
 use claviger_domain::{Actor, ChangeSearch, MAXIMUM_CHANGES_PER_PAGE, Violation, Violations, codes};
-use claviger_storage::ChangeRow;
+use claviger_storage::{Action, ChangeRow};
 use serde_json::{Map, Value, json};
 
 use super::json::sorted;
@@ -108,7 +108,7 @@ pub(crate) fn schemas() -> Value {
     json!({
         "AuditLog": {"type": "object", "properties": {
             "data": {"type": "object", "properties": {
-                "action": {"type": "string", "enum": ["create", "update", "delete"]},
+                "action": {"type": "string", "enum": Action::ALL.map(Action::as_str)},
                 "actor": {"type": "object", "properties": {
                     "id": {"type": "string", "format": "uuid"},
                     "kind": {"type": "string", "enum": ["ApiKey", "CommandLine", "System"]}}},

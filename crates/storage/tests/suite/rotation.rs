@@ -101,7 +101,7 @@ pub fn a_rotated_key_keeps_all_but_its_value(db: &Database) {
     let last = changes.last().unwrap();
     assert_eq!(
         (last.entity, last.action, last.instant.epoch_millis()),
-        (Entity::ApiKey, Action::Update, 1_000)
+        (Entity::ApiKey, Action::Rotate, 1_000)
     );
     let text = format!("{:?}{:?}", last.before, last.after).to_lowercase();
     assert!(text.contains("revision") && !text.contains("digest") && !text.contains("sealed"), "{text}");

@@ -407,7 +407,7 @@ fn the_audit_log_says_who_rotated(server: &Server) {
     server.with_key(&key.value).post(&path(&key.id), &json!({})).denied();
     let entries = entries();
     let [_, entry] = entries.as_slice() else { panic!("{entries:?}") };
-    assert_eq!(entry["message"], json!(format!("Updated the API key {}", key.id)));
+    assert_eq!(entry["message"], json!(format!("Rotated the API key {}", key.id)));
     assert_eq!(entry["data"]["actor"], json!({"id": manager.id, "kind": "ApiKey"}));
     assert_eq!(entry["data"]["address"], json!("127.0.0.1"));
     assert_eq!((&entry["tenantId"], &entry["insertInstant"]), (&json!(tenant), &json!(START)));
@@ -415,7 +415,10 @@ fn the_audit_log_says_who_rotated(server: &Server) {
         .into_iter()
         .filter(|name| entry["newValue"][*name] != entry["oldValue"][*name])
         .collect();
-    assert_eq!(differ, ["revision"]);
+    // Until when both work.
+    assert_eq!(differ, ["previousValueValidUntil", "revision"]);
+    assert_eq!(entry["newValue"]["previousValueValidUntil"], json!(START + 60_000));
+    assert_eq!(entry["data"]["action"], json!("rotate"));
     for secret in [&key.value, &rotated.value] {
         assert!(!entry.to_string().contains(secret.as_str()));
     }

@@ -10,8 +10,8 @@ use crate::{Endpoint, Path};
 pub enum Target {
     /// An endpoint of the catalogue.
     Endpoint(Endpoint),
-    /// `/api/api-key[/{id}]`, `/api/api-key/{id}/rotate`, `/api/api-key/{id}/usage` and `/api/authorize`: only key managers
-    /// reach them, and permissions neither grant nor withhold them.
+    /// `/api/api-key[/{id}]`, `/api/api-key/search`, `/api/api-key/{id}/rotate`, `/api/api-key/{id}/usage` and
+    /// `/api/authorize`: only key managers reach them, and permissions neither grant nor withhold them.
     ApiKeys,
     /// `/api/roles[/{id}]`: for key managers, and for keys whose roles say so. Only global keys change roles.
     Roles,

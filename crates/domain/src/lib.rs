@@ -5,6 +5,7 @@
 //! [`Key`] signs tokens; no public name says "key" alone where it could mean either.
 
 mod api_key;
+mod api_key_search;
 mod api_key_usage;
 mod change;
 mod change_search;
@@ -27,6 +28,7 @@ mod tenant;
 mod violation;
 
 pub use api_key::{ApiKey, ApiKeyDigest, MAXIMUM_PREVIOUS_VALUES, PreviousApiKeyDigest};
+pub use api_key_search::{ApiKeyColumn, ApiKeySearch, MAXIMUM_API_KEYS_PER_PAGE};
 pub use api_key_usage::{ApiKeyUsage, UsedValue, Uses};
 pub use change::{Actor, Change, ChangeContext, Revision};
 pub use change_search::{ChangeColumn, ChangeSearch, MAXIMUM_CHANGES_PER_PAGE};

@@ -78,7 +78,7 @@ fn order_item(text: &str) -> Option<(&str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChangeColumn, IpAccessControlListColumn, KeyColumn, KeyOrder};
+    use crate::{ApiKeyColumn, ChangeColumn, IpAccessControlListColumn, KeyColumn, KeyOrder};
 
     const fn by(column: KeyColumn, descending: bool) -> KeyOrder {
         KeyOrder { column, descending }
@@ -150,6 +150,10 @@ mod tests {
         }
         assert_eq!(parse_order_by::<IpAccessControlListColumn>("?"), Ok(vec![Order::DEFAULT]));
         assert_eq!(Order::<IpAccessControlListColumn>::DEFAULT, Order { column: Name, descending: false });
+        assert_eq!(Order::DEFAULT, Order { column: ApiKeyColumn::Insert, descending: true });
+        for text in ["expiration", "type", "keyManager", "insert_instant"] {
+            assert_eq!(parse_order_by::<ApiKeyColumn>(text), Err(UnknownColumn), "{text:?}");
+        }
         let latest = Order { column: ChangeColumn::Insert, descending: true };
         assert_eq!(parse_order_by::<ChangeColumn>(";"), Ok(vec![latest]));
         assert_eq!(

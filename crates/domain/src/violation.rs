@@ -83,6 +83,10 @@ codes! {
         "The name has more than 191 characters.";
     API_KEY_NOT_COPIED = "notAllowed" Place::AnyField,
         "A copy takes everything but the name from its source.";
+    API_KEY_NUMBER_OF_RESULTS_INVALID = "invalid" Place::AnyField,
+        "At most 1000 API keys on a page.";
+    API_KEY_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by expirationInstant, id, insertInstant, lastUpdateInstant or name, each with ASC or DESC.";
     API_KEY_PERMISSIONS_BY_ROLE = "notAllowed" Place::Field("apiKey.permissions.endpoints"),
         "This key may do what its roles allow, and neither they nor its permissions can be changed. Make a new key.";
     API_KEY_PERMISSIONS_INVALID = "invalid" Place::Field("apiKey.permissions.endpoints"),

@@ -467,7 +467,8 @@ fn log(
         && seen.route.is_none_or(|route| {
             !matches!(
                 route.operation,
-                Operation::SearchAuditLogsByBody
+                Operation::SearchApiKeysByBody
+                    | Operation::SearchAuditLogsByBody
                     | Operation::SearchIpAccessControlListsByBody
                     | Operation::SearchKeysByBody
                     | Operation::VendToken

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use claviger_authz::decode_segment;
 use claviger_domain::{
-    ChangeSearch, Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId, KeySearch,
-    TenantId, Violations, codes,
+    ApiKeySearch, ChangeSearch, Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId,
+    KeySearch, TenantId, Violations, codes,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -152,6 +152,12 @@ pub(crate) fn handle(
         Operation::RetrieveApiKeyUsage => {
             let (id, usage) = ops::api_key_usage::retrieve(state, known?, &input.api_key_reference()?)?;
             json_answer(&wire::api_key_usage::response(id, &usage))
+        }
+        Operation::SearchApiKeys => {
+            found_api_keys(state, known?, wire::api_key_search::from_query(&input.query))
+        }
+        Operation::SearchApiKeysByBody => {
+            found_api_keys(state, known?, input.document().and_then(wire::api_key_search::from_body))
         }
         Operation::CreateFusionApiKey
         | Operation::RetrieveFusionApiKeys
@@ -406,6 +412,15 @@ fn found_lists(
 ) -> Result<Answer, ApiError> {
     let page = ops::ip_acl::search(state, caller, &search?)?;
     json_answer(&wire::ip_acl_search::response(&page.lists, page.total))
+}
+
+fn found_api_keys(
+    state: &AppState,
+    caller: &Caller,
+    search: Result<ApiKeySearch, Violations>,
+) -> Result<Answer, ApiError> {
+    let (api_keys, total) = ops::api_key_search::search(state, caller, &search?)?;
+    json_answer(&wire::api_key_search::ApiKeySearchResponse::new(&api_keys, total))
 }
 
 fn found_audit_logs(

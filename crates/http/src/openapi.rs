@@ -213,7 +213,8 @@ fn responses(route: &Route) -> Value {
     if matches!(route.takes, Takes::Json(_))
         && !matches!(
             route.operation,
-            Operation::SearchAuditLogsByBody
+            Operation::SearchApiKeysByBody
+                | Operation::SearchAuditLogsByBody
                 | Operation::SearchIpAccessControlListsByBody
                 | Operation::SearchKeysByBody
                 | Operation::VendToken
@@ -279,6 +280,7 @@ fn schemas() -> Map<String, Value> {
         wire::api_key::schemas(),
         wire::api_key_rotation::schemas(),
         wire::api_key_usage::schemas(),
+        wire::api_key_search::schemas(),
         wire::audit_log::schemas(),
         wire::authorization::schemas(),
         wire::fusion::schemas(),

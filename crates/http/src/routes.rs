@@ -44,6 +44,8 @@ pub enum Operation {
     DeleteApiKey,
     RotateApiKey,
     RetrieveApiKeyUsage,
+    SearchApiKeys,
+    SearchApiKeysByBody,
     CreateFusionApiKey,
     RetrieveFusionApiKeys,
     RetrieveFusionApiKey,
@@ -146,6 +148,7 @@ impl Route {
     #[must_use]
     pub const fn query(&self) -> &'static [QueryParameter] {
         match self.operation {
+            Operation::SearchApiKeys => &API_KEY_SEARCH_PARAMETERS,
             Operation::SearchAuditLogs => &AUDIT_LOG_SEARCH_PARAMETERS,
             Operation::SearchIpAccessControlLists => &IP_ACL_SEARCH_PARAMETERS,
             Operation::SearchKeys => &SEARCH_PARAMETERS,
@@ -163,6 +166,11 @@ impl Route {
             (Guard::Roles, _) | (_, Some(Dialect::Fusion)) => Dialect::Fusion,
             (_, Some(Dialect::FusionAuth) | None) => Dialect::FusionAuth,
         }
+    }
+
+    /// Whether requests in this dialect reach the route.
+    fn is_spoken(&self, dialect: Dialect) -> bool {
+        self.dialect.is_none_or(|own| own == dialect)
     }
 
     const fn in_dialect(self, dialect: Dialect) -> Self {
@@ -247,6 +255,28 @@ const IP_ACL_SEARCH_PARAMETERS: [QueryParameter; 4] = [
     parameter("startRow", "integer", "Lists to skip; 0 if absent"),
 ];
 
+const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 11] = [
+    parameter("disabled", "boolean", "Only keys that are disabled, or only keys that are not"),
+    parameter("expiresBefore", "integer", "Only keys that expire, or did, earlier than this instant"),
+    parameter("ipAccessControlListId", "string", "Only keys that name this list"),
+    parameter("keyManager", "boolean", "Only key managers, or only other keys"),
+    parameter(
+        "name",
+        "string",
+        "Only keys whose name contains this; `*` stands for any characters, `**` for an asterisk",
+    ),
+    parameter("numberOfResults", "integer", "Keys on the page; 25 if absent, at most 1000"),
+    parameter(
+        "orderBy",
+        "string",
+        "Columns separated by commas, each with ASC or DESC; `insertInstant DESC` if absent",
+    ),
+    parameter("retrievable", "boolean", "Only keys whose value can be read again, or only others"),
+    parameter("role", "string", "Only keys that have this role of Fusion's dialect"),
+    parameter("startRow", "integer", "Keys to skip; 0 if absent"),
+    parameter("tenantId", "string", "Only keys of this tenant"),
+];
+
 const AUDIT_LOG_SEARCH_PARAMETERS: [QueryParameter; 11] = [
     parameter("end", "integer", "Only entries at this instant or earlier"),
     parameter(
@@ -294,6 +324,7 @@ const FORWARD_AUTH_PARAMETERS: [QueryParameter; 1] = [parameter(
 
 const API_KEY: Takes = Takes::Json("ApiKeyRequest");
 const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");
+const FOUND_API_KEYS: Gives = Gives::Json("ApiKeySearchResponse");
 const FUSION_API_KEY: Takes = Takes::Json("FusionApiKeyRequest");
 const ONE_FUSION_API_KEY: Gives = Gives::Json("FusionApiKey");
 const ROLE: Takes = Takes::Json("RoleRequest");
@@ -318,6 +349,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Delete, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::DeleteApiKey, Takes::Nothing, Gives::Nothing, "Delete an API key").in_dialect(Dialect::FusionAuth),
     route(Method::Post, "/api/api-key/{apiKeyId}/rotate", Guard::KeyManager, Operation::RotateApiKey, Takes::Json("ApiKeyRotationRequest"), ONE_API_KEY, "Give an API key a new value; the one before works on for a while").in_dialect(Dialect::FusionAuth),
     route(Method::Get, "/api/api-key/{apiKeyId}/usage", Guard::KeyManager, Operation::RetrieveApiKeyUsage, Takes::Nothing, Gives::Json("ApiKeyUsageResponse"), "How often an API key was used, and when last").in_dialect(Dialect::FusionAuth),
+    route(Method::Get, "/api/api-key/search", Guard::KeyManager, Operation::SearchApiKeys, Takes::Nothing, FOUND_API_KEYS, "Search API keys, which are shown without their values").in_dialect(Dialect::FusionAuth),
+    route(Method::Post, "/api/api-key/search", Guard::KeyManager, Operation::SearchApiKeysByBody, Takes::Json("ApiKeySearchRequest"), FOUND_API_KEYS, "The same with the search in the body").in_dialect(Dialect::FusionAuth),
     route(Method::Get, "/api/api-key", Guard::KeyManager, Operation::RetrieveFusionApiKeys, Takes::Nothing, Gives::Json("FusionApiKeys"), "Retrieve every API key within reach").in_dialect(Dialect::Fusion),
     route(Method::Post, "/api/api-key", Guard::KeyManager, Operation::CreateFusionApiKey, FUSION_API_KEY, ONE_FUSION_API_KEY, "Create an API key with roles").in_dialect(Dialect::Fusion),
     route(Method::Get, "/api/api-key/{apiKeyId}", Guard::KeyManager, Operation::RetrieveFusionApiKey, Takes::Nothing, ONE_FUSION_API_KEY, "Retrieve an API key").in_dialect(Dialect::Fusion),
@@ -391,14 +424,16 @@ pub(crate) enum Found<'a> {
     Nothing,
 }
 
-/// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key).
+/// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key), but only
+/// in the dialects that know it: in Fusion's, where ids are chosen freely, `/api/api-key/search` is the key with that id.
 pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect) -> Found<'a> {
-    let mut best: Option<(usize, &'static str, Parameter<'a>)> = None;
+    let mut best: Option<((bool, usize), &'static str, Parameter<'a>)> = None;
     for route in ROUTES {
-        if let Some((literals, parameter)) = matches(route.template, path)
-            && best.is_none_or(|(most, _, _)| literals > most)
-        {
-            best = Some((literals, route.template, parameter));
+        if let Some((literals, parameter)) = matches(route.template, path) {
+            let rank = (route.is_spoken(dialect), literals);
+            if best.is_none_or(|(highest, _, _)| rank > highest) {
+                best = Some((rank, route.template, parameter));
+            }
         }
     }
     let Some((_, template, parameter)) = best else { return Found::Nothing };
@@ -417,8 +452,7 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect
     if other_endpoint {
         return Found::Nothing;
     }
-    let spoken =
-        |route: &&Route| Some(route.method) == method && route.dialect.is_none_or(|own| own == dialect);
+    let spoken = |route: &&Route| Some(route.method) == method && route.is_spoken(dialect);
     match routes.find(spoken) {
         Some(route) => Found::Route(route, parameter),
         // FusionAuth has no call that lists API keys, and its docs show no such path.
@@ -468,6 +502,14 @@ mod tests {
         check(Method::Get, "/api/api-key/x/rotate", Err("405"));
         check(Method::Post, "/api/api-key/x/rotate/y", Err("404"));
         check(Method::Post, "/api/api-key/x/Rotate", Err("404"));
+        check(Method::Get, "/api/api-key/search", Ok((Operation::SearchApiKeys, None)));
+        check(Method::Get, "/api/api-key/search/", Ok((Operation::SearchApiKeys, None)));
+        check(Method::Post, "/api/api-key/search", Ok((Operation::SearchApiKeysByBody, None)));
+        check(Method::Put, "/api/api-key/search", Err("405"));
+        check(Method::Delete, "/api/api-key/search", Err("405"));
+        check(Method::Get, "/api/api-key/Search", Ok((Operation::RetrieveApiKey, Some("Search"))));
+        check(Method::Post, "/api/api-key/search/rotate", Ok((Operation::RotateApiKey, Some("search"))));
+        check(Method::Get, "/api/api-key/search/x", Err("404"));
         check(Method::Get, "/api/key/generate", Err("405"));
         check(Method::Post, "/api/key/generate", Ok((Operation::GenerateKey, None)));
         check(Method::Post, "/api/key/generate/x", Ok((Operation::GenerateKey, Some("x"))));
@@ -498,6 +540,26 @@ mod tests {
         ] {
             check(Method::Get, nowhere, Err("404"));
         }
+    }
+
+    #[test]
+    fn fusion_knows_no_search_and_no_rotation_of_api_keys() {
+        let found = |method, path: &'static str| {
+            let path = Path::parse(path.as_bytes()).unwrap();
+            match find(&path, Some(method), Dialect::Fusion) {
+                Found::Route(route, parameter) => Ok((route.operation, parameter)),
+                Found::OtherMethods => Err("405"),
+                Found::Nothing => Err("404"),
+            }
+        };
+        let search = "/api/api-key/search";
+        assert_eq!(found(Method::Get, search), Ok((Operation::RetrieveFusionApiKey, Some("search"))));
+        assert_eq!(found(Method::Delete, search), Ok((Operation::DeleteFusionApiKey, Some("search"))));
+        for method in [Method::Post, Method::Put, Method::Patch] {
+            assert_eq!(found(method, search), Err("405"), "{method}");
+        }
+        assert_eq!(found(Method::Post, "/api/api-key/search/rotate"), Err("405"));
+        assert_eq!(found(Method::Get, "/api/key/search"), Ok((Operation::SearchKeys, None)));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) struct Row {
     pub(crate) disabled: bool,
 }
 
-/// The columns of [`Row`], in its order: all but the sealed value.
+/// The columns of [`Row`], in its order: all but the sealed value and the folded name.
 pub(crate) type Columns = (
     api_key::id,
     api_key::revision,
@@ -135,6 +135,24 @@ fn permission_columns(permissions: &Permissions) -> (Option<String>, Option<Valu
     }
 }
 
+/// What the columns `permissions` and `roles` say.
+///
+/// # Errors
+/// What makes no sense about them.
+pub(crate) fn permissions_from_columns(
+    permissions: Option<&str>,
+    roles: Option<&str>,
+) -> Result<Permissions, &'static str> {
+    match (permissions, roles) {
+        (None, None) => Ok(Permissions::All),
+        (Some(text), None) => {
+            text.parse::<EndpointPermissions>().map(Permissions::Only).map_err(|_| "permissions")
+        }
+        (Some(""), Some(roles)) => roles_from_text(roles).map(Permissions::Roles).ok_or("roles"),
+        (_, Some(_)) => Err("permissions beside roles"),
+    }
+}
+
 pub(crate) fn to_row(api_key: &ApiKey, digest: &ApiKeyDigest) -> Row {
     let name = api_key.name.as_ref().map(|name| name.as_str().to_owned());
     let (name, repeating_name) = if api_key.name_repeats { (None, name) } else { (name, None) };
@@ -172,14 +190,8 @@ pub(crate) fn from_row(row: Row) -> Result<(ApiKeyDigest, ApiKey), StorageError>
     let digest = digest_of(&row)?;
     let id = row.id;
     let bad = |reason: &str| corrupt(Entity::ApiKey, &id, reason);
-    let permissions = match (row.permissions.as_deref(), row.roles.as_deref()) {
-        (None, None) => Permissions::All,
-        (Some(text), None) => {
-            Permissions::Only(text.parse::<EndpointPermissions>().map_err(|_| bad("permissions"))?)
-        }
-        (Some(""), Some(roles)) => Permissions::Roles(roles_from_text(roles).ok_or_else(|| bad("roles"))?),
-        (_, Some(_)) => return Err(bad("permissions beside roles")),
-    };
+    let permissions =
+        permissions_from_columns(row.permissions.as_deref(), row.roles.as_deref()).map_err(bad)?;
     let name_repeats = row.repeating_name.is_some();
     if name_repeats && row.name.is_some() {
         return Err(bad("two names"));

@@ -178,8 +178,9 @@ impl WriteTransaction<'_> {
         self.require_references(&made)?;
         let row = to_row(&made, &stored.digest);
         let sealed_value = api_key::sealed_value.eq(stored.sealed_value.as_ref().map(Sealed::as_bytes));
+        let name_folded = api_key::name_folded.eq(made.name.as_ref().map(Name::folded));
         self.run_referring(StorageError::Stale, |connection| {
-            diesel::insert_into(api_key::table).values((row, sealed_value)).execute(connection)
+            diesel::insert_into(api_key::table).values((row, sealed_value, name_folded)).execute(connection)
         })?;
         self.insert_roles_of(&made)?;
         self.require_free(&stored.digest)?;
@@ -229,6 +230,7 @@ impl WriteTransaction<'_> {
                     api_key::revision.eq(row.revision),
                     api_key::name.eq(row.name),
                     api_key::repeating_name.eq(row.repeating_name),
+                    api_key::name_folded.eq(after.name.as_ref().map(Name::folded)),
                     api_key::permissions.eq(row.permissions),
                     api_key::roles.eq(row.roles),
                     api_key::key_manager.eq(row.key_manager),
@@ -395,7 +397,7 @@ impl WriteTransaction<'_> {
     }
 }
 
-fn inside(
+pub(crate) fn inside(
     query: api_key::BoxedQuery<'_, MultiBackend>,
     scope: TenantScope,
 ) -> api_key::BoxedQuery<'_, MultiBackend> {

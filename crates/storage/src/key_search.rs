@@ -19,9 +19,9 @@ use crate::{ReadTransaction, StorageError, dialect};
 /// The most rows that are asked for by their ids at once: a statement of SQLite takes 32 766 parameters.
 pub(crate) const ROWS_AT_ONCE: usize = 500;
 /// The most names that are folded in one transaction, so that other writers need not wait long.
-const NAMES_PER_TRANSACTION: usize = 1_000;
+pub(crate) const NAMES_PER_TRANSACTION: usize = 1_000;
 /// The most names that are held in memory to be folded.
-const NAMES_PER_PASS: usize = 20_000;
+pub(crate) const NAMES_PER_PASS: usize = 20_000;
 
 /// A part of the keys that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]

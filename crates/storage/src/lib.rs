@@ -10,6 +10,7 @@ compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or bo
 
 mod api_key_rotation;
 mod api_key_rows;
+mod api_key_search;
 mod api_key_usage;
 mod api_keys;
 mod change_search;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use api_key_rotation::ApiKeyRotation;
 pub use api_key_rows::StoredApiKey;
+pub use api_key_search::{ApiKeyGrant, ApiKeyPage, IsWanted};
 pub use api_keys::LoadedApiKey;
 pub use change_search::ChangePage;
 pub use changes::{Action, ChangeRow};

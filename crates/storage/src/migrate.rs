@@ -3,6 +3,7 @@
 use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::MigrationHarness;
 
+use crate::api_key_search::{fold_api_key_names, has_unfolded_api_key_names};
 use crate::conn::{AnyConnection, MultiBackend, Role};
 use crate::key_search::{fold_names, has_unfolded_names};
 use crate::news::lock;
@@ -47,6 +48,10 @@ impl Store {
             let folded = fold_names(connection)?;
             if folded > 0 {
                 tracing::info!(keys = folded, "folded the names of keys");
+            }
+            let folded = fold_api_key_names(connection)?;
+            if folded > 0 {
+                tracing::info!(api_keys = folded, "folded the names of API keys");
             }
             Ok(done)
         })
@@ -93,7 +98,7 @@ impl Store {
             let applied = applied(connection)?;
             let complete =
                 embedded(connection)?.iter().all(|one| applied.contains(&one.name().version().to_string()));
-            if complete && !has_unfolded_names(connection)? {
+            if complete && !has_unfolded_names(connection)? && !has_unfolded_api_key_names(connection)? {
                 Ok(())
             } else {
                 Err(StorageError::MigrationsPending)

@@ -70,6 +70,7 @@ diesel::table! {
         roles -> Nullable<Text>,
         ip_access_control_list_id -> Nullable<Text>,
         disabled -> Bool,
+        name_folded -> Nullable<Text>,
     }
 }
 
@@ -158,3 +159,5 @@ diesel::table! {
         after -> Nullable<Text>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(api_key, api_key_role);

@@ -13,6 +13,7 @@
 
 mod suite {
     pub mod access_rules;
+    pub mod api_key_search;
     pub mod change_search;
     pub mod ip_access_control_search;
     pub mod key_search;
@@ -104,6 +105,15 @@ suite! {
         corrupt_access_rules_grant_nothing
         corrupt_lists_are_reported
         changes_of_access_rules_are_heard_and_recorded;
+    api_key_search:
+        api_key_searches_agree_with_a_model
+        pages_of_api_keys_make_up_the_whole
+        api_key_searches_have_bounds
+        special_characters_of_api_keys_are_literal
+        renamed_api_keys_are_found_by_their_new_name
+        corrupt_api_keys_are_reported_by_searches
+        schema_folds_api_key_names
+        schema_unfolded_api_key_names_are_noticed;
     change_search:
         change_searches_agree_with_a_model
         change_searches_have_bounds

@@ -3,6 +3,7 @@
 
 pub(crate) mod api_key;
 pub(crate) mod api_key_rotation;
+pub(crate) mod api_key_search;
 pub(crate) mod api_key_usage;
 pub(crate) mod audit_log;
 pub(crate) mod authorization;

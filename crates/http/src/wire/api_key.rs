@@ -35,7 +35,7 @@ pub(crate) struct ApiKeyResponse<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ApiKeyBody<'a> {
+pub(super) struct ApiKeyBody<'a> {
     /// Only where it is true: FusionAuth has no such member.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<bool>,
@@ -73,33 +73,35 @@ struct PermissionsBody<'a> {
 impl<'a> ApiKeyResponse<'a> {
     /// The answer for a key, with its value where the caller may see it.
     pub(crate) fn new(api_key: &'a ApiKey, value: Option<&'a SecretText>) -> Self {
+        Self { api_key: ApiKeyBody::new(api_key, value) }
+    }
+}
+
+impl<'a> ApiKeyBody<'a> {
+    pub(super) fn new(api_key: &'a ApiKey, value: Option<&'a SecretText>) -> Self {
         Self {
-            api_key: ApiKeyBody {
-                disabled: api_key.disabled.then_some(true),
-                ip_access_control_list_id: api_key.ip_access_control_list_id.map(|id| id.to_string()),
-                expiration_instant: api_key.expiration_instant.map(Instant::epoch_millis),
-                id: api_key.id.to_string(),
-                insert_instant: api_key.insert_instant.epoch_millis(),
-                key: value.map(SecretText::expose),
-                key_manager: api_key.key_manager,
-                last_update_instant: api_key.last_update_instant.epoch_millis(),
-                meta_data: (!api_key.attributes.is_empty())
-                    .then_some(MetaData { attributes: &api_key.attributes }),
-                name: api_key.name.as_ref().map(claviger_domain::Name::as_str),
-                permissions: match &api_key.permissions {
-                    Permissions::All | Permissions::Roles(_) => None,
-                    Permissions::Only(permissions) => Some(PermissionsBody {
-                        endpoints: permissions
-                            .iter()
-                            .map(|(path, methods)| {
-                                (path.as_str(), methods.iter().map(Method::as_str).collect())
-                            })
-                            .collect(),
-                    }),
-                },
-                retrievable: api_key.retrievable,
-                tenant_id: api_key.tenant_id.map(|id| id.to_string()),
+            disabled: api_key.disabled.then_some(true),
+            ip_access_control_list_id: api_key.ip_access_control_list_id.map(|id| id.to_string()),
+            expiration_instant: api_key.expiration_instant.map(Instant::epoch_millis),
+            id: api_key.id.to_string(),
+            insert_instant: api_key.insert_instant.epoch_millis(),
+            key: value.map(SecretText::expose),
+            key_manager: api_key.key_manager,
+            last_update_instant: api_key.last_update_instant.epoch_millis(),
+            meta_data: (!api_key.attributes.is_empty())
+                .then_some(MetaData { attributes: &api_key.attributes }),
+            name: api_key.name.as_ref().map(claviger_domain::Name::as_str),
+            permissions: match &api_key.permissions {
+                Permissions::All | Permissions::Roles(_) => None,
+                Permissions::Only(permissions) => Some(PermissionsBody {
+                    endpoints: permissions
+                        .iter()
+                        .map(|(path, methods)| (path.as_str(), methods.iter().map(Method::as_str).collect()))
+                        .collect(),
+                }),
             },
+            retrievable: api_key.retrievable,
+            tenant_id: api_key.tenant_id.map(|id| id.to_string()),
         }
     }
 }

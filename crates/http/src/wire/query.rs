@@ -23,6 +23,15 @@ impl<'a> Parameters<'a> {
         value.filter(|value| !value.is_empty())
     }
 
+    /// The value of a parameter that is `true` or `false`.
+    pub(crate) fn flag(&self, name: &'static str, violations: &mut Violations) -> Option<bool> {
+        let flag = self.text(name, violations)?.parse().ok();
+        if flag.is_none() {
+            violations.push(Violation::at(&codes::PARAMETER_COULD_NOT_CONVERT, name));
+        }
+        flag
+    }
+
     /// The value of a parameter that is a whole number. FusionAuth's Python client writes 0 and 1 as `false` and `true`.
     pub(crate) fn number(&self, name: &'static str, violations: &mut Violations) -> Option<i64> {
         match self.text(name, violations)? {
@@ -53,6 +62,8 @@ mod tests {
         assert_eq!(parameters.text("b", &mut violations), None);
         assert_eq!(parameters.number("c", &mut violations), Some(1));
         assert_eq!(parameters.number("f", &mut violations), Some(-7));
+        assert_eq!(parameters.flag("b", &mut violations), None);
+        assert_eq!(parameters.flag("c", &mut violations), Some(true));
         assert!(violations.is_empty());
         assert_eq!(parameters.number("d", &mut violations), None);
         assert_eq!(parameters.text("e", &mut violations), None);

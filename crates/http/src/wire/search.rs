@@ -75,6 +75,14 @@ impl<'a> Source<'a> {
         number
     }
 
+    /// A member that is `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &'static str, violations: &mut Violations) -> Option<bool> {
+        match self {
+            Self::Query(parameters) => parameters.flag(name, violations),
+            Self::Body(members) => members.flag(name, violations),
+        }
+    }
+
     /// A member that is an instant in milliseconds since the epoch.
     pub(crate) fn instant(&mut self, name: &'static str, violations: &mut Violations) -> Option<Instant> {
         let millis = match self {

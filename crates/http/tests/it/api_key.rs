@@ -7,6 +7,7 @@ mod copy;
 mod create;
 mod effect;
 mod rotate;
+mod search;
 mod terraform;
 mod usage;
 mod usage_load;

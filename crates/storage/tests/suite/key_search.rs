@@ -41,11 +41,11 @@ const ALPHABET: [&str; 20] = [
     "\u{10ffff}",
 ];
 
-fn text(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+pub fn text(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     vec(select(ALPHABET.to_vec()), length).prop_map(|parts| parts.concat())
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub fn runner(cases: u32) -> TestRunner {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
@@ -109,7 +109,7 @@ fn a_search() -> impl Strategy<Value = (Option<String>, KeySearch)> {
 }
 
 /// Whether a name fits what a caller wrote, from the description of patterns alone.
-fn fits(name: &str, wanted: &str) -> bool {
+pub fn fits(name: &str, wanted: &str) -> bool {
     fn matches(name: &[char], pattern: &[Option<char>]) -> bool {
         match pattern.split_first() {
             None => name.is_empty(),

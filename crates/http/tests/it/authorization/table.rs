@@ -79,6 +79,11 @@ pub(crate) const TABLE: &[Row] = &[
     ("GET", "/api/api-key/{apiKeyId}/usage", Class::Managers, |server, tenant| {
         bare(format!("{}/usage", target(server, tenant)))
     }),
+    ("GET", "/api/api-key/search", Class::Managers, |_, _| bare("/api/api-key/search".to_owned())),
+    ("POST", "/api/api-key/search", Class::Managers, |_, _| Sample {
+        path: "/api/api-key/search".to_owned(),
+        body: Some(json!({"search": {}})),
+    }),
     ("POST", "/api/authorize", Class::Managers, |server, tenant| Sample {
         path: "/api/authorize".to_owned(),
         body: Some(json!({"authorization": {
@@ -316,6 +321,9 @@ pub(super) fn in_the_other_dialect(class: Class, method: &str, template: &str) -
         (false, "POST" | "PUT" | "PATCH", "/api/api-key/{apiKeyId}") => 405,
         (false, "POST", "/api/api-key/{apiKeyId}/rotate") => 405,
         (false, "GET", "/api/api-key/{apiKeyId}/usage") => 405,
+        // The key with the id `search`, which there is not.
+        (false, "GET", "/api/api-key/search") => 404,
+        (false, "POST", "/api/api-key/search") => 405,
         // To FusionAuth's.
         (true, "GET", "/api/api-key") => 404,
         (true, "POST", "/api/api-key") => 400,

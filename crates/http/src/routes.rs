@@ -424,8 +424,8 @@ pub(crate) enum Found<'a> {
     Nothing,
 }
 
-/// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key), but only
-/// in the dialects that know it: in Fusion's, where ids are chosen freely, `/api/api-key/search` is the key with that id.
+/// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key), if it
+/// has routes in the dialect: in Fusion's, which has no search, `/api/api-key/search` is the path of a key.
 pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect) -> Found<'a> {
     let mut best: Option<((bool, usize), &'static str, Parameter<'a>)> = None;
     for route in ROUTES {

@@ -182,7 +182,7 @@ fn import_keys(manager: &mut Connection, evidence: &mut Evidence) {
         assert_eq!(reply.status, status, "{name}: {}", reply.text());
         evidence.reply(&format!("the answer to an import of {name}"), &reply);
     }
-    for path in ["/api/key/search?name=imported", "/api/key"] {
+    for path in ["/api/key/search?name=imported", "/api/key", "/api/api-key/search"] {
         let reply = manager.call("GET", path, None);
         reply.ok();
         evidence.reply(&format!("the answer to {path}"), &reply);

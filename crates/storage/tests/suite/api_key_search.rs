@@ -346,7 +346,7 @@ pub fn corrupt_api_keys_are_reported_by_searches(db: &Database) {
 }
 
 /// The version of the migration before the one that added the folded names.
-const BEFORE_FOLDED_NAMES: &str = "20261122101531";
+const BEFORE_FOLDED_NAMES: &str = "20261122120000";
 
 pub fn schema_folds_api_key_names(db: &Database) {
     // More than are folded in one transaction, half of them with names that may repeat, and some without.

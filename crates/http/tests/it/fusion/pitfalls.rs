@@ -273,7 +273,7 @@ fn cve_2026_30836_cve_2025_44005_no_call_skips_the_check(server: &Server) {
         }
     }
     assert!(
-        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 19
+        ROUTES.iter().filter(|route| matches!(route.guard, Guard::KeyManager | Guard::Roles)).count() == 20
     );
     seen_in_a(server, &target.id);
     server.as_fusion_admin().get(&role.path()).ok();

@@ -59,6 +59,8 @@ pub struct ApiKeySearch {
     pub role: Option<RoleName>,
     /// Only keys that expire, or did, earlier than this.
     pub expires_before: Option<Instant>,
+    /// Only keys that were made earlier than this, and not used at that time or later as far as it is recorded.
+    pub unused_since: Option<Instant>,
     /// The criteria, the weightiest first. Keys that are equal in all of them are sorted by id, in the direction of the
     /// last criterion.
     pub order: Vec<Order<ApiKeyColumn>>,
@@ -80,6 +82,7 @@ impl Default for ApiKeySearch {
             ip_access_control_list_id: None,
             role: None,
             expires_before: None,
+            unused_since: None,
             order: vec![Order::DEFAULT],
             start_row: 0,
             number_of_results: DEFAULT_NUMBER_OF_RESULTS,

@@ -255,7 +255,7 @@ const IP_ACL_SEARCH_PARAMETERS: [QueryParameter; 4] = [
     parameter("startRow", "integer", "Lists to skip; 0 if absent"),
 ];
 
-const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 11] = [
+const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 12] = [
     parameter("disabled", "boolean", "Only keys that are disabled, or only keys that are not"),
     parameter("expiresBefore", "integer", "Only keys that expire, or did, earlier than this instant"),
     parameter("ipAccessControlListId", "string", "Only keys that name this list"),
@@ -275,6 +275,7 @@ const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 11] = [
     parameter("role", "string", "Only keys that have this role of Fusion's dialect"),
     parameter("startRow", "integer", "Keys to skip; 0 if absent"),
     parameter("tenantId", "string", "Only keys of this tenant"),
+    parameter("unusedSince", "integer", "Only keys that were made before this instant and not used since"),
 ];
 
 const AUDIT_LOG_SEARCH_PARAMETERS: [QueryParameter; 11] = [

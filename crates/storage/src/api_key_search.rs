@@ -18,7 +18,7 @@ use crate::api_key_rows::{COLUMNS, Row, from_row, permissions_from_columns};
 use crate::api_keys::inside;
 use crate::conn::{AnyConnection, MultiBackend, Transactions};
 use crate::key_search::{NAMES_PER_PASS, NAMES_PER_TRANSACTION, ROWS_AT_ONCE, bounded};
-use crate::schema::{api_key, api_key_role};
+use crate::schema::{api_key, api_key_role, api_key_usage};
 use crate::{ReadTransaction, StorageError, dialect};
 
 /// The most different sets of permissions for which an answer is remembered within one search.
@@ -143,6 +143,13 @@ fn matching(search: &ApiKeySearch, scope: TenantScope) -> api_key::BoxedQuery<'_
     }
     if let Some(instant) = search.expires_before {
         query = query.filter(api_key::expiration_instant.lt(instant.epoch_millis()));
+    }
+    if let Some(instant) = search.unused_since {
+        let used = api_key_usage::table
+            .filter(api_key_usage::last_used_instant.ge(instant.epoch_millis()))
+            .select(api_key_usage::api_key_id);
+        query =
+            query.filter(api_key::insert_instant.lt(instant.epoch_millis())).filter(api_key::id.ne_all(used));
     }
     query
 }

@@ -57,6 +57,7 @@ fn search(mut source: Source<'_>) -> Result<ApiKeySearch, Violations> {
         role
     });
     let tenant_id = source.id("tenantId", &mut violations);
+    let unused_since = source.instant("unusedSince", &mut violations);
     let Common { name, order, start_row, number_of_results } =
         common(&mut source, &codes::API_KEY_ORDER_BY_INVALID, &mut violations);
     if number_of_results > MAXIMUM_API_KEYS_PER_PAGE {
@@ -74,6 +75,7 @@ fn search(mut source: Source<'_>) -> Result<ApiKeySearch, Violations> {
         ip_access_control_list_id,
         role,
         expires_before,
+        unused_since,
         order,
         start_row,
         number_of_results,
@@ -97,6 +99,7 @@ pub(crate) fn schemas() -> Value {
         ("retrievable", json!({"type": "boolean"})),
         ("role", json!({"type": "string", "maxLength": MAXIMUM_ROLE_NAME_LENGTH})),
         ("tenantId", json!({"type": "string", "format": "uuid"})),
+        ("unusedSince", json!({"type": "integer", "format": "int64"})),
     ] {
         properties.insert(name.to_owned(), schema);
     }
@@ -146,12 +149,13 @@ mod tests {
             ("role", "search"),
             ("startRow", "7"),
             ("tenantId", ID),
+            ("unusedSince", "1800000000000"),
             ("other", "x"),
         ]);
         let body = by_body(json!({"disabled": false, "expiresBefore": -1, "ipAccessControlListId": ID,
             "keyManager": true, "name": " Bill* ", "numberOfResults": 1000,
             "orderBy": "expirationInstant DESC, id", "retrievable": false, "role": "search", "startRow": 7,
-            "tenantId": ID}));
+            "tenantId": ID, "unusedSince": 1_800_000_000_000_i64}));
         let expected = ApiKeySearch {
             name: Some(NamePattern::parse("bill*")),
             tenant_id: ID.parse().ok(),
@@ -161,6 +165,7 @@ mod tests {
             ip_access_control_list_id: ID.parse().ok(),
             role: RoleName::try_from("search").ok(),
             expires_before: Some(Instant::from_epoch_millis(-1)),
+            unused_since: Some(Instant::from_epoch_millis(1_800_000_000_000)),
             order: vec![
                 Order { column: ApiKeyColumn::Expiration, descending: true },
                 Order { column: ApiKeyColumn::Id, descending: false },

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use claviger_domain::{
     ApiKey, ApiKeyColumn, ApiKeyId, ApiKeySearch, Instant, NamePattern, Order, Permissions, SortColumn,
-    TenantId, TenantScope, fold,
+    TenantId, TenantScope, UsedValue, Uses, fold,
 };
 use claviger_storage::{ApiKeyGrant, ApiKeyPage, Entity, StorageError, StoredApiKey, TxError};
 use proptest::option::{of, weighted};
@@ -78,15 +78,30 @@ fn some_keys() -> Vec<StoredApiKey> {
     (0..).zip(rows).map(made).collect()
 }
 
+/// The uses of a key: by its present value, by an earlier one, by both or none.
+fn uses_of(key: &ApiKey) -> Vec<(UsedValue, Uses)> {
+    const LAST: [Option<i64>; 5] = [None, Some(-2), Some(0), Some(4), Some(5)];
+    let number = key.id.to_string().bytes().map(usize::from).sum::<usize>();
+    [(false, number % LAST.len()), (true, number / LAST.len() % LAST.len())]
+        .into_iter()
+        .filter_map(|(earlier, place)| {
+            let uses = Uses::one(Instant::from_epoch_millis(LAST[place]?), None);
+            Some((UsedValue { api_key_id: key.id, earlier }, uses))
+        })
+        .collect()
+}
+
 fn insert(db: &Database, keys: &[StoredApiKey]) {
     let written = keys.to_vec();
+    let uses: Vec<_> = keys.iter().flat_map(|key| uses_of(&key.api_key)).collect();
     write(&db.store, move |tx| {
         for number in 1..3 {
             tx.insert_tenant(&objects::tenant(number))?;
             tx.insert_ip_access_control_list(&objects::list(number))?;
             tx.insert_role(&objects::role(number))?;
         }
-        written.iter().try_for_each(|key| tx.insert_api_key(key))
+        written.iter().try_for_each(|key| tx.insert_api_key(key))?;
+        tx.add_api_key_uses(&uses)
     });
 }
 
@@ -101,12 +116,12 @@ fn a_search() -> impl Strategy<Value = (Option<String>, ApiKeySearch, TenantScop
         (weighted(0.2, any::<bool>()), weighted(0.2, any::<bool>()), weighted(0.2, any::<bool>())),
         weighted(0.1, 1..4_u128),
         weighted(0.1, select(vec!["role 1", "role 2", "role 3"])),
-        weighted(0.2, instants()),
+        (weighted(0.2, instants()), weighted(0.2, instants())),
     );
     let rows = || prop_oneof![4 => 0..10_u64, 2 => 0..200_u64, 1 => Just(u64::MAX)];
     let scope = prop_oneof![3 => Just(ALL), 1 => select(TENANTS.to_vec()).prop_map(TenantScope::One)];
     (filters, proptest::collection::vec(order, 0..4), rows(), rows(), scope, any::<bool>()).prop_map(
-        |((name, tenant_id, flags, list, role, expires_before), order, start_row, number, scope, asks)| {
+        |((name, tenant_id, flags, list, role, instants), order, start_row, number, scope, asks)| {
             let pattern = name.as_deref().map(NamePattern::parse);
             let search = ApiKeySearch {
                 name: pattern,
@@ -116,7 +131,8 @@ fn a_search() -> impl Strategy<Value = (Option<String>, ApiKeySearch, TenantScop
                 retrievable: flags.2,
                 ip_access_control_list_id: list.map(objects::list_id),
                 role: role.map(objects::role_name),
-                expires_before,
+                expires_before: instants.0,
+                unused_since: instants.1,
                 order,
                 start_row,
                 number_of_results: number,
@@ -195,6 +211,11 @@ fn model(
         .filter(|key| list.is_none() || key.ip_access_control_list_id == list)
         .filter(|key| {
             search.expires_before.is_none_or(|end| key.expiration_instant.is_some_and(|own| own < end))
+        })
+        .filter(|key| {
+            search.unused_since.is_none_or(|since| {
+                key.insert_instant < since && uses_of(key).iter().all(|(_, uses)| uses.last_instant < since)
+            })
         })
         .filter(|key| has_role(key) && may_manage(key) && wanted(key))
         .collect();

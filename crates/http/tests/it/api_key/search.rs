@@ -169,6 +169,8 @@ fn every_criterion_counts(server: &Server) {
     check(json!({"expiresBefore": START + 1001}), ids([&ends, &ended]));
     check(json!({"expiresBefore": START - 1000}), vec![]);
     check(json!({"expiresBefore": -1}), vec![]);
+    check(json!({"unusedSince": START}), vec![]);
+    check(json!({"unusedSince": START + 1, "disabled": true}), ids([&of_other, &off]));
     check(json!({"keyManager": true}), vec![]);
     check(json!({"keyManager": false, "disabled": true}), ids([&of_other, &off]));
     check(json!({"role": "admin"}), vec![]);
@@ -517,6 +519,7 @@ fn what_is_refused_in_a_query(server: &Server) {
         check(&format!("{id}=x"), &[expected.as_str()]);
     }
     check("expiresBefore=tomorrow", &["expiresBefore [couldNotConvert]expiresBefore"]);
+    check("unusedSince=ever", &["unusedSince [couldNotConvert]unusedSince"]);
     check("role=a%00b", &["role [couldNotConvert]role"]);
     for number in ["-1", "1001", "9223372036854775807"] {
         check(&format!("numberOfResults={number}"), &["numberOfResults [invalid]numberOfResults"]);
@@ -570,7 +573,8 @@ fn empty_parameters_count_as_absent(server: &Server) {
     let key = server.api_key(json!({"name": unique("only this one")}));
     let shown = shown(server, &key);
     let name = encode(shown["name"].as_str().unwrap());
-    let empty = "orderBy=&numberOfResults=&startRow=&disabled=&tenantId=&role=&expiresBefore=&other=x";
+    let empty =
+        "orderBy=&numberOfResults=&startRow=&disabled=&tenantId=&role=&expiresBefore=&unusedSince=&other=x";
     // Other tests make keys meanwhile, whose names may begin alike: only what concerns this one is compared.
     let first =
         |document: &Value| assert!(document["apiKeys"].as_array().unwrap().contains(&shown), "{document}");

@@ -12,7 +12,7 @@ on_each_database! {
     shared: requests_that_are_let_through_count, refused_requests_do_not, ids_of_both_dialects_are_known,
         fusions_dialect_has_no_usage, usage_is_told_within_reach;
     own: the_latest_use_is_shown, gateways_count_for_their_clients, questions_count_for_the_holder_of_a_value,
-        earlier_values_are_told_apart, nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing;
+        earlier_values_are_told_apart, keys_that_nobody_uses_are_found, nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing;
 }
 
 fn path(id: &str) -> String {
@@ -182,6 +182,35 @@ fn earlier_values_are_told_apart(server: &Server) {
     assert_eq!(call(&server.with_key(&key.value)), 401);
     all_is_written(server);
     assert_eq!(self::usage(server, &key), usage);
+}
+
+fn keys_that_nobody_uses_are_found(server: &Server) {
+    let [used, by_earlier_value, never] = std::array::from_fn(|_| server.unrestricted());
+    let rotate = format!("/api/api-key/{}/rotate", by_earlier_value.id);
+    server.as_key_manager().post(&rotate, &json!({})).ok();
+    server.set_now(START + 1_000);
+    assert_eq!(call(&server.with_key(&by_earlier_value.value)), 200);
+    self::used(server, &by_earlier_value, 1);
+    server.set_now(START + 2_000);
+    assert_eq!(call(&server.with_key(&used.value)), 200);
+    self::used(server, &used, 1);
+    for (since, expected) in [
+        (START + 2_001, vec![&used, &by_earlier_value, &never]),
+        (START + 2_000, vec![&by_earlier_value, &never]),
+        (START + 1_001, vec![&by_earlier_value, &never]),
+        (START + 1_000, vec![&never]),
+        (START + 1, vec![&never]),
+        // It was not there before.
+        (START, vec![]),
+    ] {
+        let search = format!("/api/api-key/search?unusedSince={since}");
+        let found = server.as_key_manager().get(&search).ok();
+        let mut found: Vec<_> = found["apiKeys"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
+        // The key manager of the tests asks all the time.
+        found.retain(|id| [&used, &by_earlier_value, &never].iter().any(|key| **id == json!(key.id)));
+        assert_eq!(found.len(), expected.len(), "{since}");
+        assert!(expected.iter().all(|key| found.contains(&&json!(key.id))), "{since}");
+    }
 }
 
 fn nothing_is_lost_by_stopping(server: &Server) {

@@ -247,13 +247,15 @@ async fn answer_gateway(
         credentials,
         tenant: tenant_header(headers),
     };
-    let caller = gateway::decide(state, question, &asked)?;
-    seen.caller = Some(caller.used_value());
-    if !gateway::wants_token(question, request.query_string()) {
-        return Ok(gateway::allowed(state, &caller, None));
+    let mut caller = gateway::decide(state, question, &asked)?;
+    let mut token = None;
+    if gateway::wants_token(question, request.query_string()) {
+        let made = gateway::token(state, caller).await?;
+        (caller, token) = (made.0, Some(made.1));
     }
-    let (caller, token) = gateway::token(state, caller).await?;
-    Ok(gateway::allowed(state, &caller, Some(&token)))
+    // Not before: whoever gets no token is not let through, and has used nothing.
+    seen.caller = Some(caller.used_value());
+    Ok(gateway::allowed(state, &caller, token.as_deref()))
 }
 
 /// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with

@@ -401,15 +401,19 @@ pub(crate) fn admit_for_gateway(
     tenant: TenantHeader,
     address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
-    let caller = present(state, method, path, credential, tenant, address).map_err(|error| match error {
-        // The one thing that can be invalid: the tenant that the request names.
-        ApiError::Invalid(_) => ApiError::Refused(Refusal::NoSuchTenant),
-        error => error,
-    })?;
+    let caller = present(state, method, path, credential, tenant, address).map_err(told_to_gateways)?;
     if tenant == TenantHeader::Malformed {
         return Err(ApiError::Refused(Refusal::MalformedTenant(caller.entry.id)));
     }
     Ok(caller)
+}
+
+/// The error as a gateway is told of it. The one thing that can be invalid in a request is the tenant that it names.
+pub(crate) fn told_to_gateways(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Invalid(_) => ApiError::Refused(Refusal::NoSuchTenant),
+        error => error,
+    }
 }
 
 /// From the credential to the decision. A malformed tenant header is left to whoever asks.
@@ -485,6 +489,16 @@ fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// However late it is found out: a request for a tenant that is not in use is no fault of this node.
+    #[test]
+    fn gateways_are_refused_for_tenants_that_are_not_in_use() {
+        let unknown = ApiError::from(&codes::INVALID_TENANT_ID);
+        assert!(matches!(told_to_gateways(unknown), ApiError::Refused(Refusal::NoSuchTenant)));
+        let gone = Refusal::TenantGone(ApiKeyId::from_u128(1));
+        assert!(matches!(told_to_gateways(ApiError::Refused(gone)), ApiError::Refused(told) if told == gone));
+        assert!(matches!(told_to_gateways(ApiError::Unavailable(None)), ApiError::Unavailable(None)));
+    }
 
     #[test]
     fn every_refusal_has_its_place_among_the_names() {

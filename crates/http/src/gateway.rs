@@ -20,7 +20,7 @@ use crate::answer::Answer;
 use crate::client_address::Client;
 use crate::credential::{Ambiguous, Presented};
 use crate::error::ApiError;
-use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway};
+use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway, told_to_gateways};
 use crate::ops::upstream_token::{self, Quick};
 use crate::routes::{GATEWAY_ROUTES, Operation, Route};
 use crate::state::AppState;
@@ -177,7 +177,7 @@ pub(crate) async fn token(
             .await
             .unwrap_or_else(|_| Err(ApiError::Internal("making a token panicked".to_owned())))?;
         // It may have taken long: what counts is what the caller may do now, and the token must say the same.
-        caller = caller.refreshed(state)?;
+        caller = caller.refreshed(state).map_err(told_to_gateways)?;
         if upstream_token::statement(state, &caller)? == statement {
             return Ok((caller, token));
         }

@@ -117,7 +117,12 @@ fn make(state: &AppState, wanted: TokenKey, key: &ParsedKey) -> Result<Arc<Upstr
     if let Some(tenant_id) = scope.tenant() {
         put("tid", Value::from(tenant_id.to_string()));
     }
-    put("permissions", permissions.iter().map(ToString::to_string).collect());
+    let lines: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+    // What cannot come to fit, in base64, is not worth a signature for each such request.
+    if lines.iter().map(String::len).sum::<usize>() > LONGEST / 4 * 3 {
+        return Err(ApiError::NoUpstreamToken(TOO_LONG));
+    }
+    put("permissions", Value::from(lines));
     let header = TokenHeader { kid: &key.kid, grant_types: &[], key_use: None };
     let text = match sign_token(signer, &header, &claims) {
         Ok(text) => SecretText::from(text),

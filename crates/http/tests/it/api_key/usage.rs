@@ -11,8 +11,9 @@ use crate::support::{Client, Server, Settings, poll};
 on_each_database! {
     shared: requests_that_are_let_through_count, refused_requests_do_not, ids_of_both_dialects_are_known,
         fusions_dialect_has_no_usage, usage_is_told_within_reach;
-    own: the_latest_use_is_shown, gateways_count_for_their_clients, questions_count_for_the_holder_of_a_value,
-        earlier_values_are_told_apart, keys_that_nobody_uses_are_found, nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing;
+    own: the_latest_use_is_shown, gateways_count_for_their_clients, without_a_token_nothing_was_used,
+        questions_count_for_the_holder_of_a_value, earlier_values_are_told_apart, keys_that_nobody_uses_are_found,
+        nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing;
 }
 
 fn path(id: &str) -> String {
@@ -125,6 +126,23 @@ fn gateways_count_for_their_clients(server: &Server) {
     assert_eq!(question("GET", "/v1/orders/1", "nowhere").status, 200);
     let expected = json!({"apiKeyId": key.id, "count": 3, "lastUsedInstant": START + 1});
     assert_eq!(used(server, &key, 3), expected);
+}
+
+/// A gateway that asks for a token and gets none lets nobody through.
+fn without_a_token_nothing_was_used(server: &Server) {
+    let server = &server.sibling(Settings { trusted_proxies: "127.0.0.1", ..Settings::default() });
+    let key = server.restricted(json!({"/v1/orders": ["GET"]}));
+    let client = server
+        .with_key(&key.value)
+        .with_header("X-Original-Method", "GET")
+        .with_header("X-Original-URI", "/v1/orders");
+    for _ in 0..3 {
+        assert_eq!(client.get("/forward-auth?upstreamToken=true").status, 503);
+    }
+    all_is_written(server);
+    assert_eq!(usage(server, &key), json!({"apiKeyId": key.id, "count": 0}));
+    assert_eq!(client.get("/forward-auth").status, 200);
+    used(server, &key, 1);
 }
 
 fn questions_count_for_the_holder_of_a_value(server: &Server) {

@@ -123,6 +123,9 @@ fn too_many_permissions_are_not_signed(server: &Server) {
     let client = with_role(&patterns);
     unavailable(&ask(&client, "GET", &uri));
     super::super::ask(&client, "GET", &uri).let_through();
+    // No signature is wasted on what is known to be too long.
+    let metrics = server.as_key_manager().get("/api/prometheus/metrics").text().to_owned();
+    assert!(!metrics.contains("claviger_signatures_total{algorithm=\"Ed25519\"} 1"), "{metrics}");
     let claims = told(&with_role(&patterns[..3]), &uri);
     assert_eq!(claims["permissions"].as_array().unwrap().len(), 3);
     // However long the lists of values are, a token has the one that matched, and alike ones once.

@@ -8,16 +8,17 @@ use std::thread;
 use serde_json::json;
 
 use super::super::Told;
-use super::{NOW, ask, give_key, token, told, vending};
+use super::super::nginx;
+use super::{ASKING, NOW, ask, give_key, token, told, vending};
 use crate::support::fixture::TestKey;
 use crate::support::server::START;
-use crate::support::{Server, uuid};
+use crate::support::{Server, Settings, uuid};
 use crate::token::{claims, configure, generate, part, text};
 
 on_each_database! {
     own: a_token_is_given_out_until_shortly_before_it_ends, each_value_of_a_key_has_its_own_end,
         a_value_that_ends_sooner_has_a_shorter_token, tenants_do_not_share_tokens, the_signing_key_follows_the_tenant,
-        requests_at_once_are_told_the_truth, tokens_are_counted;
+        requests_at_once_are_told_the_truth, tokens_are_counted, whoever_gets_none_is_not_counted_as_allowed;
 }
 
 fn a_token_is_given_out_until_shortly_before_it_ends(server: &Server) {
@@ -235,4 +236,30 @@ fn tokens_are_counted(server: &Server) {
     ] {
         assert!(text.lines().any(|one| one == line), "{line}\n{text}");
     }
+}
+
+fn whoever_gets_none_is_not_counted_as_allowed(server: &Server) {
+    let unable = &server.sibling(Settings { trusted_proxies: "127.0.0.1", ..Settings::default() });
+    let able = &vending(server, 60);
+    give_key(able, &able.default_tenant(), "Ed25519");
+    for (server, asked, allowed) in [(unable, ASKING, 0), (unable, "/forward-auth", 3), (able, ASKING, 3)] {
+        let client = server.with_key(&server.unrestricted().value);
+        let before = counter(server, ALLOWED);
+        for _ in 0..3 {
+            let expected = if allowed == 0 { 503 } else { 200 };
+            assert_eq!(nginx(&client, "GET", "/v1").get(asked).status, expected);
+        }
+        // The look before was allowed as well.
+        assert_eq!(counter(server, ALLOWED), before + 1 + allowed, "{asked}");
+    }
+}
+
+const ALLOWED: &str = r#"claviger_decisions_total{reason="allowed"}"#;
+
+/// The number behind this name among the metrics; 0 where it is not there yet.
+#[track_caller]
+fn counter(server: &Server, name: &str) -> u64 {
+    let text = server.as_key_manager().get("/api/prometheus/metrics").text().to_owned();
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    found.unwrap_or(0)
 }

@@ -121,6 +121,8 @@ codes! {
         "The request needs a JSON body.";
     BODY_TOO_LARGE = "tooLarge" Place::Request,
         "The body has more than 1 MiB.";
+    CLAIMS_AUDIENCE_INVALID = "invalid" Place::Field("claims.aud"),
+        "This audience is that of tokens for upstreams, which are made for gateways alone.";
     CLAIMS_ISSUER_INVALID = "invalid" Place::Field("claims.iss"),
         "An API key of a tenant makes tokens of that tenant's issuer only.";
     CLAIMS_TOO_LONG = "tooLong" Place::Field("claims"),

@@ -129,6 +129,25 @@ fn require_own(claims: &Map<String, Value>, tid: &str, issuer: &str) -> Result<(
     violations.into_result(()).map_err(ApiError::from)
 }
 
+/// Refuses the audience of the tokens for upstreams: whoever vends would write the subject and the permissions too, and
+/// upstreams would take that for the word of a gateway.
+fn require_no_upstream(state: &AppState, claims: &Map<String, Value>) -> Result<(), ApiError> {
+    let Some(audience) = state.upstream_tokens.audience.as_deref() else { return Ok(()) };
+    if claims.get("aud").is_some_and(|aud| is_for(aud, audience)) {
+        return Err((&codes::CLAIMS_AUDIENCE_INVALID).into());
+    }
+    Ok(())
+}
+
+/// Whether the claim `aud` names this audience: one text or a list of some (RFC 7519, section 4.1.3).
+fn is_for(aud: &Value, audience: &str) -> bool {
+    match aud {
+        Value::String(one) => one == audience,
+        Value::Array(some) => some.iter().any(|one| is_for(one, audience)),
+        _ => false,
+    }
+}
+
 /// A key, read if it is not at hand: not for the event loop. `None` if it can neither sign nor verify.
 pub(super) fn parsed_key(state: &AppState, id: KeyId) -> Result<Option<Arc<ParsedKey>>, ApiError> {
     let find = || Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.find_key_with_material(id)?))?);
@@ -143,6 +162,7 @@ fn sign(state: &AppState, caller: &Caller, command: &VendToken, key: &ParsedKey)
     if caller.is_confined() {
         require_own(&command.claims, &tid, &tenant.issuer)?;
     }
+    require_no_upstream(state, &command.claims)?;
     let lifetime = command.time_to_live_in_seconds.unwrap_or(tenant.jwt.time_to_live_in_seconds);
     let now = state.now().epoch_seconds();
     // In the order of FusionAuth's tokens.

@@ -2,17 +2,17 @@
 
 use claviger_domain::{Actor, ChangeContext, Instant, KeyId, Tenant, TenantId, TenantScope};
 use claviger_storage::{StorageError, Store, TxError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Told;
 use super::{ask, give_key, token, unavailable, vending};
-use crate::support::{Server, unique};
+use crate::support::{Server, Settings, unique};
 use crate::token::foreign::pyjwt::verify_for;
 use crate::token::foreign::use_real_time;
 use crate::token::{accepted, claims, configure, import_secret, present, text};
 
 on_each_database! {
-    own: others_verify_by_the_key_set, a_tenant_without_a_key_that_signs;
+    own: others_verify_by_the_key_set, a_tenant_without_a_key_that_signs, nobody_vends_one, one_is_no_credential;
 }
 
 fn others_verify_by_the_key_set(server: &Server) {
@@ -82,5 +82,63 @@ fn a_tenant_without_a_key_that_signs(server: &Server) {
         }
         super::super::ask(&client(&bound), "GET", "/v1").let_through();
         token(&ask(&client(&global), "GET", "/v1"));
+    }
+}
+
+/// Whoever may vend writes subject and permissions too, and upstreams would believe it. So nobody vends for their audience.
+fn nobody_vends_one(server: &Server) {
+    let server = &vending(server, 60);
+    let tenant = server.tenant();
+    let vend = json!({"permissions": {"endpoints": {"/api/jwt/vend": ["POST"]}}});
+    let of_tenant = json!({"permissions": {"endpoints": {"/api/jwt/vend": ["POST"]}}, "tenantId": tenant});
+    let victim = server.api_key(json!({"tenantId": tenant}));
+    for algorithm in ["Ed25519", "RS256"] {
+        let key = give_key(server, &tenant, algorithm);
+        for members in [&vend, &of_tenant] {
+            let client = server.with_key(&server.api_key(members.clone()).value).in_tenant(&tenant);
+            let forged = |aud: Value| {
+                let claims = json!({"iss": "acme.com", "sub": victim.id, "tid": tenant, "aud": aud,
+                    "permissions": ["GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS:/**"]});
+                [json!({"claims": claims}), json!({"claims": claims, "keyId": key["id"]})]
+            };
+            for aud in [json!("orders"), json!(["orders"]), json!(["a", "orders"]), json!([["orders"]])] {
+                for body in forged(aud) {
+                    client.post("/api/jwt/vend", &body).refused(&["claims.aud [invalid]claims.aud"]);
+                }
+            }
+            // Every other one is free, as it was.
+            for aud in
+                [json!("invoices"), json!("Orders"), json!(["order", "orders2"]), json!(null), json!([])]
+            {
+                for body in forged(aud) {
+                    client.post("/api/jwt/vend", &body).ok();
+                }
+            }
+        }
+    }
+    // Without the setting there are no such tokens, and the audience is like any other.
+    let without = server.sibling(Settings::default());
+    without.as_key_manager().post("/api/jwt/vend", &json!({"claims": {"aud": "orders"}})).ok();
+}
+
+/// A token opens nothing here, wherever it is presented, and no further token can be had for it.
+fn one_is_no_credential(server: &Server) {
+    let server = &vending(server, 60);
+    let key = server.unrestricted();
+    let token = token(&ask(&server.with_key(&key.value), "GET", "/v1"));
+    let bearer = format!("Bearer {token}");
+    let jwt = format!("JWT {token}");
+    for value in [&token, &bearer, &jwt] {
+        let client = server.with_key(value);
+        ask(&client, "GET", "/v1").unknown();
+        client.get("/ext-authz/v1").unknown();
+        client.get("/api/system/version").denied();
+        client.post("/api/jwt/vend", &json!({"claims": {}})).denied();
+    }
+    for name in ["X-Api-Key", "X-Claviger-Upstream-Token", "Cookie"] {
+        let value = if name == "Cookie" { format!("access_token={token}") } else { token.clone() };
+        let client = server.anonymous().with_header(name, &value);
+        ask(&client, "GET", "/v1").unknown();
+        client.get("/api/system/version").denied();
     }
 }

@@ -11,8 +11,8 @@ use crate::{Access, Path, Request, Target};
 
 /// A permission that matched a request. `Display` writes it in one line, as command line and roles do.
 ///
-/// In that line, what would mean something else there is percent-encoded: a `*` that stands in the path of an entry for
-/// itself, and whatever cannot stand in a fragment of a pattern. A line says by what this request was allowed. It says
+/// In that line, what would mean something else there is percent-encoded: `*`, `:`, `{` and `}` in the path of an entry, where
+/// they stand for themselves, and whatever cannot stand in a fragment of a pattern. A line says by what this request was allowed. It says
 /// nothing about other requests: what lies below an entry may be taken away by a longer one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -73,10 +73,26 @@ pub fn matched(access: &Access<'_>, request: &Request<'_>) -> Vec<Matched> {
         }
         (_, Rules::Only { foreign, .. }) => foreign
             .granting(&request.path)
-            .map(|(path, methods)| Matched::Entry { methods, path: format!("/{}", path.replace('*', "%2A")) })
+            .map(|(path, methods)| Matched::Entry { methods, path: literally(path) })
             .into_iter()
             .collect(),
     }
+}
+
+/// The path of an entry, in which nothing is a wildcard, a variable or the end of the path to whoever reads it as a role's.
+fn literally(path: &str) -> String {
+    let mut written = String::with_capacity(path.len() + 1);
+    written.push('/');
+    for c in path.chars() {
+        match c {
+            '*' => written.push_str("%2A"),
+            ':' => written.push_str("%3A"),
+            '{' => written.push_str("%7B"),
+            '}' => written.push_str("%7D"),
+            c => written.push(c),
+        }
+    }
+    written
 }
 
 fn everything_below(path: &str) -> Matched {
@@ -137,6 +153,30 @@ mod tests {
             (Get, "/oauth2/token"),
         ] {
             check(&key, method, path, &[]);
+        }
+    }
+
+    /// Read as a role's, `GET:/v1/{id}:id=5` would be about `/v1/5`.
+    #[test]
+    fn entries_are_never_read_as_more_than_they_are() {
+        use RequestMethod::Get;
+        let list = only("GET:/v1/a:id=5\nGET:/v1/{id}:id=5\nGET:/v1/**\nGET:/v1/x:y\nGET:/v1/%3A");
+        let key = Access::new(&list);
+        for (path, expected) in [
+            ("/v1/a:id=5/b", "GET:/v1/a%3Aid=5"),
+            ("/v1/{id}:id=5", "GET:/v1/%7Bid%7D%3Aid=5"),
+            ("/v1/**", "GET:/v1/%2A%2A"),
+            ("/v1/x:y", "GET:/v1/x%3Ay"),
+            ("/v1/%3A", "GET:/v1/%3A"),
+        ] {
+            check(&key, Get, path, &[expected]);
+            // What can be read as a role's at all is about nothing that the key may not do.
+            let read: Result<RolePermission, _> = expected.parse();
+            let granted = CompiledPermissions::of_roles(read.as_ref().ok());
+            for other in ["/v1/a", "/v1/5", "/v1/b", "/v1/x"] {
+                check(&Access::new(&granted), Get, other, &[]);
+                check(&key, Get, other, &[]);
+            }
         }
     }
 

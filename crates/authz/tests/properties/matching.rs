@@ -25,6 +25,13 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// Takes back the percent-encoding of what stands for itself in the path of an entry.
+fn undone(path: &str) -> String {
+    [("%2A", "*"), ("%3A", ":"), ("%7B", "{"), ("%7D", "}")]
+        .into_iter()
+        .fold(path.to_owned(), |path, (written, meant)| path.replace(written, meant))
+}
+
 /// The rules that these lines speak of: an entry of a list, or patterns.
 fn rules(matched: &[Matched]) -> NaiveRules {
     let mut patterns = Vec::new();
@@ -35,7 +42,7 @@ fn rules(matched: &[Matched]) -> NaiveRules {
         match one {
             Matched::Entry { .. } => {
                 assert_eq!(matched.len(), 1, "{line}");
-                return NaiveRules::List(Endpoints::from([(path.replace("%2A", "*"), methods)]));
+                return NaiveRules::List(Endpoints::from([(undone(path), methods)]));
             }
             Matched::Pattern { .. } => patterns.push(pattern(methods, path)),
             _ => panic!("{line}"),

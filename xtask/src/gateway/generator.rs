@@ -124,7 +124,7 @@ const PREFIXES: [&str; 8] = [
     "/v1/..",
 ];
 /// Names of the headers that say who calls, and spellings that some take for them.
-const IDENTITY: [&str; 12] = [
+const IDENTITY: [&str; 14] = [
     "X-Claviger-Api-Key-Id",
     "x-claviger-api-key-id",
     "X_Claviger_Api_Key_Id",
@@ -137,14 +137,20 @@ const IDENTITY: [&str; 12] = [
     "x_claviger_upstream_token",
     "x-claviger-api-key-name",
     "X_Claviger_Api_Key_Name",
+    "X.Claviger-Api-Key-Id",
+    "X-Claviger.Tenant-Id",
 ];
-const MISLEADING: [(&str, &str); 22] = [
+const MISLEADING: [(&str, &str); 26] = [
     ("X-Claviger-Api-Key-Id ", "forged"),
     (" X-Claviger-Api-Key-Id", "forged"),
     ("X-HTTP-Method-Override", "DELETE"),
     ("X-HTTP-Method", "DELETE"),
     ("X-Method-Override", "PUT"),
     ("X_HTTP_Method_Override", "DELETE"),
+    ("X-HTTP_Method_Override", "DELETE"),
+    ("X-HTTP.Method-Override", "DELETE"),
+    ("X-Original_URL", "/admin/users"),
+    ("X-Forwarded_Prefix", "/admin"),
     ("X-Original-URI", "/v1/orders"),
     ("X-Original-Method", "GET"),
     ("X_Original_URI", "/v1/orders"),

@@ -121,9 +121,9 @@ fn question(head: &Head) -> Option<(&str, &str)> {
     told.next().filter(|_| told.next().is_none())
 }
 
-/// A name of a header as programs see it that take underscores for hyphens.
+/// A name of a header as programs see it that take underscores, and dots as PHP does, for hyphens.
 fn folded(name: &str) -> String {
-    name.trim().to_ascii_lowercase().replace('_', "-")
+    name.trim().to_ascii_lowercase().replace(['_', '.'], "-")
 }
 
 /// Everything that is said about the caller; an empty value says nothing.

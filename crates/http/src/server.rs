@@ -33,6 +33,9 @@ const GENERATIONS_WAITING: usize = 16;
 /// Threads per worker for operations that block: more than connections in the pool, and room for those that wait for
 /// an RSA key.
 const BLOCKING_THREADS: usize = 64;
+/// How long a connection stays open without a request. Gateways keep theirs for a minute (nginx, Go): whoever closes first must
+/// be they, because a request that meets a close fails. At a stop idle connections are closed at once.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -107,6 +110,7 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
             .workers(options.workers)
             .worker_max_blocking_threads(BLOCKING_THREADS)
             .backlog(BACKLOG)
+            .keep_alive(KEEP_ALIVE)
             .shutdown_timeout(options.shutdown_grace.as_secs())
             .disable_signals();
         let server = match &options.listen {

@@ -35,10 +35,10 @@ fn question(key: &TestKey) -> Vec<u8> {
 }
 
 /// Makes checks on one connection, with the keys by turns.
-fn check(server: &Server, keys: &[TestKey], first: usize) {
+fn check(server: &Server, keys: &[TestKey], first: usize, checks: usize) {
     let mut connection = Connection::open(server.address());
     let questions: Vec<_> = keys.iter().map(question).collect();
-    for batch in 0..PER_CONNECTION / AT_ONCE {
+    for batch in 0..checks / AT_ONCE {
         let bytes: Vec<u8> = (0..AT_ONCE)
             .flat_map(|number| questions[(first + batch * AT_ONCE + number) % keys.len()].clone())
             .collect();
@@ -49,10 +49,10 @@ fn check(server: &Server, keys: &[TestKey], first: usize) {
     }
 }
 
-fn load(server: &Server, keys: &[TestKey], mut meanwhile: impl FnMut()) {
+fn load(server: &Server, keys: &[TestKey], checks: usize, mut meanwhile: impl FnMut()) {
     thread::scope(|scope| {
         let clients: Vec<_> =
-            (0..CONNECTIONS).map(|first| scope.spawn(move || check(server, keys, first))).collect();
+            (0..CONNECTIONS).map(|first| scope.spawn(move || check(server, keys, first, checks))).collect();
         while !clients.iter().all(thread::ScopedJoinHandle::is_finished) {
             meanwhile();
         }
@@ -65,7 +65,7 @@ fn a_hundred_thousand_checks_are_counted(server: &Server) {
     let each = CONNECTIONS * PER_CONNECTION / keys.len();
     assert_eq!(each * keys.len(), 100_000);
     let mut written = 0;
-    load(server, &keys, || {
+    load(server, &keys, PER_CONNECTION, || {
         // The clock goes on, so that there is a last use to be right about; uses never become fewer.
         server.set_now(server.now() + 1);
         let count = usage(server, &keys[0])["count"].as_u64().unwrap();
@@ -94,10 +94,11 @@ fn a_hundred_thousand_checks_are_counted(server: &Server) {
     }
     // Stopped right behind the last answer of a load, and nothing is missing.
     server.set_now(START);
-    load(server, &keys, thread::yield_now);
+    load(server, &keys, 5 * AT_ONCE, thread::yield_now);
     server.while_stopped(|_| ());
+    let again = CONNECTIONS * 5 * AT_ONCE / keys.len();
     for (number, key) in keys.iter().enumerate() {
-        assert_eq!(usage(server, key), expected(number, key, 2 * each + 1));
+        assert_eq!(usage(server, key), expected(number, key, each + 1 + again));
     }
 }
 

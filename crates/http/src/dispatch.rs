@@ -67,10 +67,12 @@ pub(crate) async fn entry(
     let state = &worker.state;
     let request_id = state.request_ids.next();
     let mut seen = Seen {
+        worker: &worker,
         client: client(&request, state),
         route: None,
         carrier: None,
         caller: None,
+        refused: false,
         dialect: Dialect::FusionAuth,
         answers_in: Dialect::FusionAuth,
         by_gateway: false,
@@ -93,13 +95,9 @@ pub(crate) async fn entry(
         Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
         Err(error) => (error.answer(seen.answers_in), Some(error)),
     };
-    match (refused, seen.caller) {
-        (Some(place), _) => state.metrics.refused(place),
-        (None, Some(value)) => {
-            state.metrics.allowed();
-            worker.usage.note(value, state.now(), seen.client.address());
-        }
-        (None, None) => {}
+    if let Some(place) = refused {
+        seen.refused = true;
+        state.metrics.refused(place);
     }
     state.metrics.request(seen.route, answer.status);
     log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
@@ -142,11 +140,14 @@ fn linger_over_expired(outcome: &Result<Answer, ApiError>) {
 type InQuery = Result<Option<Zeroizing<Vec<u8>>>, Ambiguous>;
 
 /// What became clear about a request on the way, for log and metrics.
-struct Seen {
+struct Seen<'a> {
+    worker: &'a Worker,
     client: Client,
     route: Option<&'static Route>,
     carrier: Option<Carrier>,
     caller: Option<UsedValue>,
+    /// Whether the caller was turned away, be it after the gate.
+    refused: bool,
     /// The dialect of the request, where the path has two.
     dialect: Dialect,
     /// The dialect of the answer.
@@ -155,12 +156,24 @@ struct Seen {
     by_gateway: bool,
 }
 
+impl Drop for Seen<'_> {
+    /// Counts a request that was let through, however it ends: a client that breaks off its connection takes the answer
+    /// along, but not what was done for it, nor the trace of that.
+    fn drop(&mut self) {
+        if let (Some(value), false) = (self.caller, self.refused) {
+            let state = &self.worker.state;
+            state.metrics.allowed();
+            self.worker.usage.note(value, state.now(), self.client.address());
+        }
+    }
+}
+
 async fn respond(
     request: &HttpRequest,
     payload: web::Payload,
     state: &Arc<AppState>,
     in_query: &InQuery,
-    seen: &mut Seen,
+    seen: &mut Seen<'_>,
 ) -> Result<Answer, ApiError> {
     if let Some(question) = Question::of(request.uri().path()) {
         seen.by_gateway = true;
@@ -235,7 +248,7 @@ async fn answer_gateway(
     request: &HttpRequest,
     state: &Arc<AppState>,
     question: Question<'_>,
-    seen: &mut Seen,
+    seen: &mut Seen<'_>,
 ) -> Result<Answer, ApiError> {
     let headers = request.headers();
     let credentials = credentials(request, &Ok(None));
@@ -297,7 +310,7 @@ fn caller(
     route: &Route,
     path: Path<'_>,
     in_query: &InQuery,
-    seen: &mut Seen,
+    seen: &mut Seen<'_>,
 ) -> Result<Option<Arc<Caller>>, ApiError> {
     if route.guard == Guard::Public {
         return Ok(None);
@@ -459,7 +472,7 @@ fn allowed_methods(request: &HttpRequest, dialect: Dialect) -> String {
 fn log(
     request: &HttpRequest,
     request_id: &str,
-    seen: &Seen,
+    seen: &Seen<'_>,
     status: u16,
     error: Option<&ApiError>,
     stopwatch: Stopwatch,

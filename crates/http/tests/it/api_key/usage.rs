@@ -4,16 +4,18 @@ use claviger_domain::Permissions;
 use serde_json::{Value, json};
 
 use super::body;
+use crate::support::client::head;
 use crate::support::fixture::TestKey;
 use crate::support::server::START;
-use crate::support::{Client, Server, Settings, poll};
+use crate::support::{Client, Connection, Server, Settings, poll, unique};
 
 on_each_database! {
     shared: requests_that_are_let_through_count, refused_requests_do_not, ids_of_both_dialects_are_known,
         fusions_dialect_has_no_usage, usage_is_told_within_reach;
     own: the_latest_use_is_shown, gateways_count_for_their_clients, without_a_token_nothing_was_used,
         questions_count_for_the_holder_of_a_value, earlier_values_are_told_apart, keys_that_nobody_uses_are_found,
-        nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing;
+        nothing_is_lost_by_stopping, usage_goes_with_the_key, reading_changes_nothing,
+        clients_that_break_off_do_not_escape, many_keys_are_written_before_the_end;
 }
 
 fn path(id: &str) -> String {
@@ -245,6 +247,51 @@ fn nothing_is_lost_by_stopping(server: &Server) {
         let other = usage(server, &other);
         assert_eq!(other["count"], json!(round));
         assert_eq!(other["lastUsedInstant"], json!(START + i64::try_from(round).unwrap()));
+    }
+}
+
+/// The server is at work for a client that does not wait for the answer: it was let through all the same.
+fn clients_that_break_off_do_not_escape(server: &Server) {
+    let manager = server.as_key_manager();
+    let key = server.restricted(json!({"/api/system/version": ["GET"], "/api/key/generate": ["POST"]}));
+    let name = unique("broken off");
+    let wanted = json!({"key": {"algorithm": "RS256", "length": 4096, "name": name}}).to_string();
+    let length = wanted.len().to_string();
+    let headers = [
+        ("Authorization", key.value.as_str()),
+        ("Content-Type", "application/json"),
+        ("Content-Length", length.as_str()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut connection = Connection::open(server.address());
+    connection.write(head("GET", "/api/system/version", &headers[..1]).as_bytes()).unwrap();
+    // An answer has come and is not read: the operating system then resets the connection when it is closed.
+    assert_eq!(connection.stream().peek(&mut [0]).unwrap(), 1);
+    connection.write(head("POST", "/api/key/generate", &headers).as_bytes()).unwrap();
+    connection.write(wanted.as_bytes()).unwrap();
+    poll("the generation", || {
+        let metrics = manager.get("/api/prometheus/metrics");
+        metrics.text().contains("claviger_rsa_stock_misses_total{length=\"4096\"} 1").then_some(())
+    });
+    drop(connection);
+    let there =
+        || manager.get("/api/key").ok()["keys"].as_array().unwrap().iter().any(|key| key["name"] == name);
+    poll("the key", || there().then_some(()));
+    used(server, &key, 2);
+}
+
+fn many_keys_are_written_before_the_end(server: &Server) {
+    // More than two transactions of them, of which one may take place between the two steps below.
+    const KEYS: usize = 1_100;
+    let keys: Vec<_> = (0..KEYS).map(|_| server.unrestricted()).collect();
+    server.database_execute("ALTER TABLE api_key_usage RENAME TO api_key_usage_elsewhere");
+    for key in &keys {
+        assert_eq!(call(&server.with_key(&key.value)), 200);
+    }
+    server.database_execute("ALTER TABLE api_key_usage_elsewhere RENAME TO api_key_usage");
+    server.while_stopped(|_| ());
+    for key in &keys {
+        assert_eq!(usage(server, key)["count"], json!(1));
     }
 }
 

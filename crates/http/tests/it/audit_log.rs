@@ -1,6 +1,7 @@
 //! The audit log: what is in it, and who sees which part of it.
 
 mod entries;
+mod routes;
 mod search;
 
 use serde_json::{Value, json};

@@ -17,6 +17,7 @@ mod common;
 mod database;
 mod evidence;
 mod mistakes;
+mod overlap;
 mod server;
 #[allow(dead_code, reason = "shared with the other black-box tests")]
 #[path = "../it/support.rs"]

@@ -8,6 +8,7 @@ use crate::common::{Connection, Installation, Numbers, Remains, Server};
 use crate::database::{CONTROL, note_files, note_rows, note_secrets};
 use crate::evidence::Evidence;
 use crate::mistakes;
+use crate::overlap::{self, GATEWAY};
 use crate::support::{Place, on_both};
 
 /// Everything is logged, and every carrier of API keys is read.
@@ -31,10 +32,11 @@ fn a_server_leaves_no_secret_behind(place: &Place) {
     }
     evidence.secret("the bootstrap key", &installation.bootstrap_key);
 
-    let server = Server::start_with(&installation, &TRACE);
+    let server = Server::start_with(&installation, &[TRACE, GATEWAY].concat());
     let mut manager = server.connect(&installation.bootstrap_key);
     make_control(&mut manager, &mut evidence);
     make_api_keys(&server, &mut manager, &mut evidence);
+    overlap::rotate(&server, &mut manager, &mut evidence);
     make_keys(&mut manager, &mut evidence);
     import_keys(&mut manager, &mut evidence);
     pass_tokens_around(&server, &mut manager, &mut evidence);

@@ -89,5 +89,8 @@ mod tests {
         assert_eq!(total(None, one), one);
         assert_eq!(total(one, other), Some(uses(5, 6, 2)));
         assert_eq!(total(other, one), Some(uses(5, 6, 2)));
+        // Of equally late ones that with the present value.
+        assert_eq!(total(Some(uses(1, 5, 3)), one), Some(uses(3, 5, 3)));
+        assert_eq!(total(one, Some(uses(1, 5, 3))), Some(uses(3, 5, 1)));
     }
 }

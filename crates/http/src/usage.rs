@@ -165,6 +165,11 @@ mod tests {
         assert_eq!(uses, BTreeMap::from(expected));
         log.gather(&mut uses);
         assert_eq!(uses, BTreeMap::from(expected));
+        // Of equally late uses the one that was noted last.
+        one.note(value(1, false), at(7), address(5));
+        log.gather(&mut uses);
+        let latest = uses.get(&value(1, false)).unwrap();
+        assert_eq!(*latest, Uses { count: 4, ..Uses::one(at(7), address(5)) });
     }
 
     #[test]

@@ -295,6 +295,18 @@ mod tests {
         }
     }
 
+    fn list(id: u128) -> IpAccessControlList {
+        IpAccessControlList {
+            id: IpAccessControlListId::from_u128(id),
+            revision: Revision::FIRST,
+            name: Name::try_from(String::from("everywhere")).unwrap(),
+            entries: vec![IpAccessControlEntry { action: IpAction::Allow, range: None }],
+            data: None,
+            insert_instant: Instant::from_epoch_millis(1),
+            last_update_instant: Instant::from_epoch_millis(1),
+        }
+    }
+
     #[test]
     fn the_order_of_roles_makes_no_other_set() {
         let (shared, _) = Shared::new();
@@ -341,6 +353,21 @@ mod tests {
         assert_eq!((shared.sets.len(), shared.tenants.len()), (1, 1));
     }
 
+    /// The server loads again whenever it may have missed something: what was there before must not pile up.
+    #[test]
+    fn clearing_leaves_no_list_behind() {
+        let (shared, _) = Shared::new();
+        shared.write_list(&list(1));
+        let before = shared.list_number(list(1).id);
+        shared.clear();
+        assert!(shared.lists.pin().is_empty() && shared.lock().lists.is_empty());
+        // Who holds the number from before finds nothing under it, whatever comes.
+        shared.write_list(&list(2));
+        shared.write_list(&list(1));
+        assert!(!shared.lists.pin().contains_key(&before));
+        assert_eq!(shared.lists.len(), 2);
+    }
+
     /// The last number is nobody's: what has it would else get what the next one allows.
     #[test]
     fn without_numbers_nothing_is_allowed() {
@@ -355,15 +382,7 @@ mod tests {
         }
         assert_eq!(shared.acquire(&Permissions::All, guard), EXHAUSTED);
         assert_eq!(shared.acquire_tenant(Some(TenantId::from_u128(1)), guard), EXHAUSTED);
-        let list = IpAccessControlList {
-            id: IpAccessControlListId::from_u128(1),
-            revision: Revision::FIRST,
-            name: Name::try_from(String::from("everywhere")).unwrap(),
-            entries: vec![IpAccessControlEntry { action: IpAction::Allow, range: None }],
-            data: None,
-            insert_instant: Instant::from_epoch_millis(1),
-            last_update_instant: Instant::from_epoch_millis(1),
-        };
+        let list = list(1);
         shared.write_list(&list);
         shared.write_role(&role("x", "GET:/**"));
         assert_eq!(shared.list_number(list.id), EXHAUSTED);

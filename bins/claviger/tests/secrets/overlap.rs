@@ -1,5 +1,7 @@
 //! Values of rotated keys, and the tokens that upstreams get for them.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::common::{Connection, Numbers, Reply, Server};
@@ -15,6 +17,7 @@ const TOKEN_HEADER: &str = "x-claviger-upstream-token: ";
 /// Rotates keys to values of both sorts, disables them and looks at what is told of them; all the while gateways ask.
 pub(crate) fn rotate(server: &Server, manager: &mut Connection, evidence: &mut Evidence) {
     let mut numbers = Numbers::fresh();
+    let mut signatures = HashMap::new();
     for (sort, retrievable) in [("a rotated key", true), ("a rotated key that is shown once", false)] {
         let wanted = json!({"apiKey": {"name": sort, "retrievable": retrievable,
             "permissions": {"endpoints": {"/v1/orders": ["GET"]}}}});
@@ -24,7 +27,7 @@ pub(crate) fn rotate(server: &Server, manager: &mut Connection, evidence: &mut E
         let mut shown = format!("the first value of {sort}");
         evidence.secret(&shown, &first);
         evidence.reply_showing(&format!("the answer that makes {sort}"), &shown, &reply);
-        ask_for_token(server, sort, &first, evidence);
+        ask_for_token(server, sort, &first, &mut signatures, evidence);
 
         let chosen = format!("chosen-{}", numbers.text());
         let refused = format!("chosen-{}", numbers.text());
@@ -36,10 +39,10 @@ pub(crate) fn rotate(server: &Server, manager: &mut Connection, evidence: &mut E
             shown = format!("the {which} value of {sort}");
             evidence.secret(&shown, &value);
             evidence.reply_showing(&format!("the answer with {shown}"), &shown, &reply);
-            ask_for_token(server, &shown, &value, evidence);
+            ask_for_token(server, &shown, &value, &mut signatures, evidence);
         }
         // An earlier value still works, and is not told apart from the present one but in the counts.
-        ask_for_token(server, &format!("an earlier value of {sort}"), &first, evidence);
+        ask_for_token(server, &format!("an earlier value of {sort}"), &first, &mut signatures, evidence);
 
         for (body, why) in [
             (json!({"apiKey": {"key": refused}, "gracePeriodInSeconds": -1}), "grace"),
@@ -87,13 +90,26 @@ fn ask(server: &Server, value: &str) -> Reply {
 }
 
 /// Gets a token for an upstream, and presents it where tokens may be presented, and where not.
-fn ask_for_token(server: &Server, who: &str, value: &str, evidence: &mut Evidence) {
+///
+/// The present values of a key get the same token one after the other: it names the key, and was kept. `signatures` has the names of
+/// those that were seen.
+fn ask_for_token(
+    server: &Server,
+    who: &str,
+    value: &str,
+    signatures: &mut HashMap<String, String>,
+    evidence: &mut Evidence,
+) {
     let reply = ask(server, value);
     assert_eq!(reply.status, 200, "{}", reply.text());
     let token = reply.head.lines().find_map(|line| line.strip_prefix(TOKEN_HEADER)).unwrap();
-    let name = format!("the signature of the token for {who}");
-    evidence.secret(&name, token.rsplit('.').next().unwrap());
-    evidence.reply_showing(&format!("the answer to a gateway about {who}"), &name, &reply);
+    let signature = token.rsplit('.').next().unwrap();
+    let name = signatures.entry(signature.to_owned()).or_insert_with(|| {
+        let name = format!("the signature of the token for {who}");
+        evidence.secret(&name, signature);
+        name
+    });
+    evidence.reply_showing(&format!("the answer to a gateway about {who}"), name, &reply);
     for path in ["/api/jwt/validate", "/api/key", "/forward-auth"] {
         let headers = format!("Authorization: Bearer {token}\r\n");
         let mut connection = Connection::anonymous(server.address).unwrap();

@@ -10,7 +10,8 @@ use crate::support::{Client, Reply, Server};
 on_each_database! { own: every_route_of_the_table_leaves_what_it_must; }
 
 /// Routes with a method that changes things, and which do not: (method, template).
-const CHANGE_NOTHING: [(&str, &str); 5] = [
+const CHANGE_NOTHING: [(&str, &str); 6] = [
+    ("POST", "/api/api-key/search"),
     ("POST", "/api/authorize"),
     ("POST", "/api/ip-acl/search"),
     ("POST", "/api/jwt/vend"),
@@ -21,7 +22,8 @@ const CHANGE_NOTHING: [(&str, &str); 5] = [
 /// How entries of what a route does begin.
 fn sentence(method: &str, template: &str) -> &'static str {
     match (method, template) {
-        ("POST", "/api/api-key/{apiKeyId}/rotate") | ("PUT" | "PATCH", _) => "Updated the ",
+        ("POST", "/api/api-key/{apiKeyId}/rotate") => "Rotated the ",
+        ("PUT" | "PATCH", _) => "Updated the ",
         ("POST", _) => "Created the ",
         ("DELETE", _) => "Deleted the ",
         other => panic!("{other:?} changes something"),

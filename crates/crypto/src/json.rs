@@ -19,19 +19,22 @@ pub enum JsonFault {
     /// The text is one JSON value, but not an object.
     #[error("not a JSON object")]
     NotAnObject,
+    /// The text is one JSON value, but not an array.
+    #[error("not a JSON array")]
+    NotAnArray,
     /// Not JSON (RFC 8259), not UTF-8, a number outside the range of `f64`, more than one value, or nested deeper than
     /// 127 levels.
     #[error("not valid JSON")]
     Syntax,
 }
 
-/// Where and why a text is not one JSON object. Carries nothing of the text, which may hold a secret.
+/// Where and why a text is not one JSON object, or array. Carries nothing of the text, which may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} at line {line}, column {column}")]
 pub struct JsonError {
     /// What is wrong.
     pub fault: JsonFault,
-    /// The line, from 1; 0 for [`JsonFault::NotAnObject`], which concerns the whole text.
+    /// The line, from 1; 0 for [`JsonFault::NotAnObject`] and [`JsonFault::NotAnArray`], which concern the whole text.
     pub line: usize,
     /// The column in bytes, from 1; 0 where the fault has no place in the line.
     pub column: usize,
@@ -42,11 +45,27 @@ pub struct JsonError {
 /// # Errors
 /// [`JsonError`] when the bytes are not one JSON object, or an object in it has a member twice.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    match parse(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(JsonError { fault: JsonFault::NotAnObject, line: 0, column: 0 }),
+    }
+}
+
+/// The items of the JSON array in `bytes`, read as strictly as [`parse_object`] reads.
+///
+/// # Errors
+/// [`JsonError`] when the bytes are not one JSON array, or an object in it has a member twice.
+pub fn parse_array(bytes: &[u8]) -> Result<Vec<Value>, JsonError> {
+    match parse(bytes)? {
+        Value::Array(items) => Ok(items),
+        _ => Err(JsonError { fault: JsonFault::NotAnArray, line: 0, column: 0 }),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(JsonError { fault: JsonFault::NotAnObject, line: 0, column: 0 }),
-        Err(error) => Err(JsonError {
+    Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(
+        |error| JsonError {
             fault: match error.classify() {
                 Category::Data => JsonFault::DuplicateMember,
                 Category::Eof => JsonFault::EndsEarly,
@@ -54,8 +73,8 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
             },
             line: error.line(),
             column: error.column(),
-        }),
-    }
+        },
+    )
 }
 
 /// Builds a [`Value`], refusing objects with a member twice.
@@ -172,6 +191,20 @@ mod tests {
             (b"{\"a\":{\"b\":[{\"c\":1,\"c\":null}]}}", JsonFault::DuplicateMember),
         ] {
             assert_eq!(fault(text), Some(expected), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn arrays_are_read_as_strictly() {
+        assert_eq!(parse_array(b" [1,{\"a\":[]}] ").unwrap(), [json!(1), json!({"a": []})]);
+        for (text, expected) in [
+            (b"{}".as_slice(), JsonFault::NotAnArray),
+            (b"null", JsonFault::NotAnArray),
+            (b"[", JsonFault::EndsEarly),
+            (b"[]]", JsonFault::Syntax),
+            (b"[{\"op\":\"a\",\"op\":\"b\"}]", JsonFault::DuplicateMember),
+        ] {
+            assert_eq!(parse_array(text).unwrap_err().fault, expected, "{}", String::from_utf8_lossy(text));
         }
     }
 

@@ -34,7 +34,7 @@ pub use import::{
     ImportFault, ImportField, ImportProblem, ImportRefusal, ImportRequest, ImportedKey,
     MAXIMUM_SECRET_KEY_LENGTH, MAXIMUM_SECRET_LENGTH, import,
 };
-pub use json::{JsonError, JsonFault, parse_object};
+pub use json::{JsonError, JsonFault, parse_array, parse_object};
 pub use jwk::{jwk_thumbprint, public_jwk};
 pub use master_key::MasterKey;
 pub use pem::MAXIMUM_PEM_LENGTH;

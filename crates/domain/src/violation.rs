@@ -173,6 +173,12 @@ codes! {
         "The name has more than 191 characters.";
     IP_ACL_ORDER_BY_INVALID = "invalid" Place::AnyField,
         "Sort by id, insertInstant, lastUpdateInstant or name, each with ASC or DESC.";
+    JSON_PATCH_NOT_APPLICABLE = "JSONPatchNotApplicable" Place::Request,
+        "An operation of the patch names a place that is not in the document.";
+    JSON_PATCH_TEST_FAILED = "JSONPatchTestFailed" Place::Request,
+        "An operation of the patch tests for a value that is not there.";
+    JSON_PATCH_TOO_LARGE = "JSONPatchTooLarge" Place::Request,
+        "The patch has more than 1024 operations, or makes the document too large or too deep.";
     KEY_ALGORITHM_INVALID = "invalid" Place::Field("key.algorithm"),
         "The algorithm None is for imported secrets; it cannot be generated.";
     KEY_ALGORITHM_MISSING = "missing" Place::Field("key.algorithm"),

@@ -28,6 +28,7 @@ use crate::routes::Operation;
 use crate::state::AppState;
 use crate::wire;
 use crate::wire::json::parse_object;
+use crate::wire::patch::Patch;
 
 /// The level of FusionAuth's API that Claviger answers.
 pub const FUSIONAUTH_VERSION: &str = "1.69.0";
@@ -136,7 +137,7 @@ pub(crate) fn handle(
             shown_api_key(&ops::api_key::update(state, known?, reference, move |_| Ok(fields.clone()))?)
         }
         Operation::PatchApiKey => {
-            let (reference, patch) = both(input.api_key_reference(), input.document())?;
+            let (reference, patch) = both(input.api_key_reference(), input.patch())?;
             let compute = move |stored: &_| wire::api_key::patched(stored, &patch);
             shown_api_key(&ops::api_key::update(state, known?, reference, compute)?)
         }
@@ -184,7 +185,7 @@ pub(crate) fn handle(
             json_answer(&wire::ip_acl::response(&ops::ip_acl::update(state, known?, id, compute)?))
         }
         Operation::PatchIpAccessControlList => {
-            let (id, patch) = both(input.ip_access_control_list_id(), input.document())?;
+            let (id, patch) = both(input.ip_access_control_list_id(), input.patch())?;
             let compute = move |stored: &_| wire::ip_acl::patched(stored, &patch);
             json_answer(&wire::ip_acl::response(&ops::ip_acl::update(state, known?, id, compute)?))
         }
@@ -340,17 +341,25 @@ impl Input {
 
     /// The body as a JSON object.
     fn document(&self) -> Result<Map<String, Value>, Violations> {
-        if self.body.is_empty() {
-            return Err(Violations::from(&codes::BODY_MISSING));
-        }
-        let Some(content_type) = &self.content_type else {
-            return Err(Violations::from(&codes::CONTENT_TYPE_MISSING));
-        };
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
+        if !self.media_type()?.eq_ignore_ascii_case("application/json") {
             return Err(Violations::from(&codes::CONTENT_TYPE_UNSUPPORTED));
         }
         parse_object(&self.body)
+    }
+
+    /// The body of a PATCH, in any of its three media types.
+    fn patch(&self) -> Result<Patch, Violations> {
+        Patch::read(self.media_type()?, &self.body)
+    }
+
+    /// The media type of a body that must be there, without its parameters.
+    fn media_type(&self) -> Result<&str, Violations> {
+        if self.body.is_empty() {
+            return Err(Violations::from(&codes::BODY_MISSING));
+        }
+        let content_type =
+            self.content_type.as_deref().ok_or(Violations::from(&codes::CONTENT_TYPE_MISSING))?;
+        Ok(content_type.split(';').next().unwrap_or_default().trim())
     }
 
     fn optional_id<T: FromStr>(&self, code: &'static Code) -> Result<Option<T>, Violations> {

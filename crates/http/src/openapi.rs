@@ -8,6 +8,7 @@ use crate::handlers::FUSIONAUTH_VERSION;
 use crate::routes::{Dialect, Gives, Guard, Operation, Route, Takes, all_routes};
 use crate::wire;
 use crate::wire::json::sorted;
+use crate::wire::patch;
 
 /// The OpenAPI 3.1 document of everything that is served, members in alphabetical order.
 #[must_use]
@@ -91,8 +92,11 @@ fn operation(route: &Route) -> Value {
         }
         if let Takes::Json(schema) = route.takes {
             let required = route.operation != Operation::RotateApiKey;
-            members
-                .insert("requestBody".to_owned(), json!({"required": required, "content": content(schema)}));
+            let content = match route.method {
+                Method::Patch => patch_content(schema),
+                _ => content(schema),
+            };
+            members.insert("requestBody".to_owned(), json!({"required": required, "content": content}));
         }
         if let Guard::Endpoint(endpoint) | Guard::Operator(endpoint) | Guard::Optional(endpoint) = route.guard
         {
@@ -156,6 +160,12 @@ fn operation_id(route: &Route) -> String {
 
 fn content(schema: &str) -> Value {
     json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}})
+}
+
+/// The three media types of a PATCH.
+fn patch_content(schema: &str) -> Value {
+    let of = |schema: &str| json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}});
+    json!({patch::JSON: of(schema), patch::JSON_PATCH: of("JsonPatch"), patch::MERGE_PATCH: of(schema)})
 }
 
 fn responses(route: &Route) -> Value {
@@ -288,6 +298,7 @@ fn schemas() -> Map<String, Value> {
         wire::ip_acl_search::schemas(),
         wire::key::schemas(),
         wire::key_search::schemas(),
+        wire::patch::schemas(),
         wire::tenant::schemas(),
         wire::token::schemas(),
     ]

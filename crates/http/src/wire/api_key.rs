@@ -9,7 +9,8 @@ use claviger_domain::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::json::{Members, merge};
+use super::json::Members;
+use super::patch::Patch;
 use super::{NameCodes, name};
 use crate::ops::api_key::{
     ApiKeyFields, CopyApiKey, CreateApiKey, DESCRIPTION, FUSION_ID, FUSION_ROLES, NewApiKey,
@@ -192,20 +193,17 @@ pub(crate) fn replace(document: Map<String, Value>) -> Result<ApiKeyFields, Viol
     violations.into_result(ApiKeyFields { lifts_restrictions, ..fields })
 }
 
-/// The fields that a patch (`application/json`) makes of a stored key.
+/// The fields that a patch makes of a stored key. Its value is in no document that is patched.
 ///
 /// # Errors
-/// Everything that is wrong with the members of the merged document. A patch that takes away the last endpoint leaves an
-/// empty list, which grants nothing.
-pub(crate) fn patched(stored: &ApiKey, patch: &Map<String, Value>) -> Result<ApiKeyFields, Violations> {
-    let Value::Object(mut document) =
-        serde_json::to_value(ApiKeyResponse::new(stored, None)).unwrap_or_default()
-    else {
-        return Err(Violations::from(&codes::INVALID_JSON));
-    };
-    merge(&mut document, patch.clone());
-    let fields = replace(document)?;
-    Ok(ApiKeyFields { lifts_restrictions: lifts_restrictions(patch), ..fields })
+/// Everything that is wrong with the patch, or with the members of the document that it makes. A patch that takes away the
+/// last endpoint leaves an empty list, which grants nothing.
+pub(crate) fn patched(stored: &ApiKey, patch: &Patch) -> Result<ApiKeyFields, Violations> {
+    let document = serde_json::to_value(ApiKeyResponse::new(stored, None)).unwrap_or_default();
+    let fields = replace(patch.apply(document)?)?;
+    let lifts_restrictions =
+        patch.clears(&["apiKey", "permissions"]) || patch.clears(&["apiKey", "permissions", "endpoints"]);
+    Ok(ApiKeyFields { lifts_restrictions, ..fields })
 }
 
 /// Whether a request says with `null` that there shall be no restriction, instead of leaving it out.
@@ -454,10 +452,18 @@ mod tests {
         );
     }
 
+    fn merge(patch: Value) -> Patch {
+        Patch::read("application/json", patch.to_string().as_bytes()).unwrap()
+    }
+
+    fn operations(operations: Value) -> Patch {
+        Patch::read("application/json-patch+json", operations.to_string().as_bytes()).unwrap()
+    }
+
     #[test]
     fn a_patch_keeps_what_it_does_not_name() {
         let key = stored(Permissions::Only("GET:/api/user".parse().unwrap()));
-        let patch = object(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": ["PUT"], "/b": []}},
+        let patch = merge(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": ["PUT"], "/b": []}},
             "metaData": {"attributes": {"description": null, "x": "y"}}, "expirationInstant": null}}));
         let fields = patched(&key, &patch).unwrap();
         assert_eq!(fields.permissions, Permissions::Only("GET,PUT:/api/user\n:/b".parse().unwrap()));
@@ -469,16 +475,31 @@ mod tests {
     #[test]
     fn a_patch_does_not_lift_restrictions_by_accident() {
         let key = stored(Permissions::Only("GET:/api/user".parse().unwrap()));
-        let last = object(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": null}}}}));
-        let fields = patched(&key, &last).unwrap();
-        assert_eq!(fields.permissions, Permissions::Only(EndpointPermissions::default()));
+        let last = merge(json!({"apiKey": {"permissions": {"endpoints": {"/api/user": null}}}}));
+        let removed =
+            operations(json!([{"op": "remove", "path": "/apiKey/permissions/endpoints/~1api~1user"}]));
+        for last in [last, removed] {
+            let fields = patched(&key, &last).unwrap();
+            assert_eq!(fields.permissions, Permissions::Only(EndpointPermissions::default()));
+            assert!(!fields.lifts_restrictions);
+        }
+        for on_purpose in [
+            json!([{"op": "remove", "path": "/apiKey/permissions"}]),
+            json!([{"op": "replace", "path": "/apiKey/permissions/endpoints", "value": null}]),
+        ] {
+            let fields = patched(&key, &operations(on_purpose)).unwrap();
+            assert_eq!((fields.permissions, fields.lifts_restrictions), (Permissions::All, true));
+        }
+        let around = operations(json!([{"op": "replace", "path": "/apiKey", "value": {}}]));
+        let fields = patched(&key, &around).unwrap();
+        assert_eq!((fields.permissions, fields.lifts_restrictions), (Permissions::All, false));
         for on_purpose in [json!(null), json!({"endpoints": null})] {
-            let fields = patched(&key, &object(json!({"apiKey": {"permissions": on_purpose}}))).unwrap();
+            let fields = patched(&key, &merge(json!({"apiKey": {"permissions": on_purpose}}))).unwrap();
             assert_eq!((fields.permissions, fields.lifts_restrictions), (Permissions::All, true));
         }
         let unsaid = replace(object(json!({"apiKey": {"permissions": {}}}))).unwrap();
         assert_eq!((unsaid.permissions, unsaid.lifts_restrictions), (Permissions::All, false));
-        let nothing_new = object(json!({"apiKey": {"permissions": {"endpoints": {}}}}));
+        let nothing_new = merge(json!({"apiKey": {"permissions": {"endpoints": {}}}}));
         assert_eq!(patched(&key, &nothing_new).unwrap().permissions, key.permissions);
     }
 }

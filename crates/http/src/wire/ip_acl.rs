@@ -11,7 +11,8 @@ use claviger_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use super::json::{Members, merge, sorted};
+use super::json::{Members, sorted};
+use super::patch::Patch;
 use super::{NameCodes, name};
 use crate::ops::ip_acl::IpAccessControlListFields;
 
@@ -89,18 +90,15 @@ pub(crate) fn fields(document: Map<String, Value>) -> Result<IpAccessControlList
     }
 }
 
-/// The fields that a patch (`application/json`) makes of a stored list: its entries are appended to those that are there.
+/// The fields that a patch makes of a stored list.
 ///
 /// # Errors
-/// Everything that is wrong with the members of the merged document.
+/// Everything that is wrong with the patch, or with the members of the document that it makes.
 pub(crate) fn patched(
     stored: &IpAccessControlList,
-    patch: &Map<String, Value>,
+    patch: &Patch,
 ) -> Result<IpAccessControlListFields, Violations> {
-    let mut document = Map::new();
-    document.insert("ipAccessControlList".to_owned(), self::document(stored));
-    merge(&mut document, patch.clone());
-    fields(document)
+    fields(patch.apply(response(stored))?)
 }
 
 fn required_name(members: &mut Members, violations: &mut Violations) -> Option<claviger_domain::Name> {
@@ -376,7 +374,11 @@ mod tests {
         let default = json!({"action": "Block", "startIPAddress": "*"});
         let before =
             stored(read(json!({"name": "n", "entries": [default], "data": {"a": [1], "b": 2}})).unwrap());
-        let patch = |list: Value| patched(&before, &object(json!({"ipAccessControlList": list})));
+        let merge = |list: Value| {
+            let body = json!({"ipAccessControlList": list}).to_string();
+            Patch::read("application/json", body.as_bytes()).unwrap()
+        };
+        let patch = |list: Value| patched(&before, &merge(list));
         assert_eq!(stored(patch(json!({})).unwrap()), before);
         let entry = json!({"action": "Allow", "startIPAddress": "10.0.0.1", "endIPAddress": "10.0.0.1"});
         let after = stored(patch(json!({"entries": [entry], "data": {"a": [2], "b": null}})).unwrap());
@@ -387,8 +389,8 @@ mod tests {
         assert_eq!(codes(json!({"entries": null})), ["[missing]ipAccessControlList.entries"]);
         let text = "x".repeat(MAXIMUM_DATA - 60);
         let large = stored(patch(json!({"data": {"large": text}})).unwrap());
-        let more = object(json!({"ipAccessControlList": {"data": {"more": "x".repeat(60)}}}));
-        let violations = patched(&large, &more).unwrap_err();
+        let more = json!({"data": {"more": "x".repeat(60)}});
+        let violations = patched(&large, &merge(more)).unwrap_err();
         assert_eq!(violations, Violations::from(&codes::IP_ACL_DATA_TOO_LONG));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use claviger_crypto::JsonFault;
+use claviger_crypto::{JsonError, JsonFault};
 use claviger_domain::{MAXIMUM_VIOLATIONS, Violation, Violations, codes};
 use serde_json::{Map, Value};
 
@@ -20,18 +20,19 @@ const MOST_REPEATED_DIGITS: usize = 3;
 /// # Errors
 /// A violation that says where the text stops being one JSON object without duplicate members.
 pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Violations> {
-    claviger_crypto::parse_object(bytes).map_err(|error| {
-        let reason = match error.fault {
-            JsonFault::NotAnObject => return broken("The body must be a JSON object.".to_owned()),
-            JsonFault::EndsEarly => "it ends too early",
-            JsonFault::DuplicateMember => "a member stands twice in an object",
-            JsonFault::Syntax => "it cannot be read",
-        };
-        broken(format!(
-            "The body is not valid JSON: {reason} at line {}, column {}.",
-            error.line, error.column
-        ))
-    })
+    claviger_crypto::parse_object(bytes).map_err(not_json)
+}
+
+/// Says what keeps a body from being the JSON that is expected.
+pub(super) fn not_json(error: JsonError) -> Violations {
+    let reason = match error.fault {
+        JsonFault::NotAnObject => return broken("The body must be a JSON object.".to_owned()),
+        JsonFault::NotAnArray => return broken("The body must be a JSON array.".to_owned()),
+        JsonFault::EndsEarly => "it ends too early",
+        JsonFault::DuplicateMember => "a member stands twice in an object",
+        JsonFault::Syntax => "it cannot be read",
+    };
+    broken(format!("The body is not valid JSON: {reason} at line {}, column {}.", error.line, error.column))
 }
 
 fn broken(message: String) -> Violations {
@@ -231,29 +232,6 @@ pub(crate) fn sorted(value: Value) -> Value {
     }
 }
 
-/// Merges a patch into a document as FusionAuth does for `application/json`: objects merge, `null` removes, lists are
-/// appended, everything else replaces.
-pub(crate) fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
-    for (name, value) in patch {
-        match (target.get_mut(&name), value) {
-            (_, Value::Null) => {
-                target.shift_remove(&name);
-            }
-            (Some(Value::Object(target)), Value::Object(patch)) => merge(target, patch),
-            (Some(Value::Array(target)), Value::Array(items)) => target.extend(items),
-            // Into nothing, or over another type: as if it was merged into an empty object, so that no null stays.
-            (_, Value::Object(patch)) => {
-                let mut fresh = Map::new();
-                merge(&mut fresh, patch);
-                target.insert(name, Value::Object(fresh));
-            }
-            (_, value) => {
-                target.insert(name, value);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -308,15 +286,6 @@ mod tests {
             assert_eq!(object.text(name, &mut violations), None);
             assert_eq!(violations.iter().next().and_then(Violation::field), Some("o.*"));
         }
-    }
-
-    #[test]
-    fn merges_as_documented() {
-        let mut target = json!({"a": 1, "b": {"c": [1], "d": 2}, "e": 3}).as_object().unwrap().clone();
-        let patch =
-            json!({"a": null, "b": {"c": [2], "d": null}, "f": {"g": null, "h": 1}, "e": {"i": null}});
-        merge(&mut target, patch.as_object().unwrap().clone());
-        assert_eq!(Value::Object(target), json!({"b": {"c": [1, 2]}, "e": {}, "f": {"h": 1}}));
     }
 
     #[test]

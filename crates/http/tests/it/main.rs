@@ -25,6 +25,7 @@ mod interruption;
 mod ip_acl;
 mod key;
 mod metrics;
+mod patch;
 mod property;
 mod system;
 mod tenant;

@@ -25,6 +25,7 @@ mod role;
 mod scope;
 mod secret;
 mod tenant;
+mod tenant_search;
 mod violation;
 
 pub use api_key::{ApiKey, ApiKeyDigest, MAXIMUM_PREVIOUS_VALUES, PreviousApiKeyDigest};
@@ -63,4 +64,5 @@ pub use tenant::{
     DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
     KeptDocument, Tenant, TenantJwtConfiguration, TenantState,
 };
+pub use tenant_search::{TenantColumn, TenantSearch};
 pub use violation::{CODES, Code, MAXIMUM_VIOLATIONS, Place, Violation, Violations, codes};

@@ -31,6 +31,7 @@ mod roles;
 mod schema;
 mod serve_lock;
 mod store;
+mod tenant_search;
 mod tenants;
 mod transaction;
 mod url;
@@ -52,6 +53,7 @@ pub use migrate::MigrationStatus;
 pub use news::Listener;
 pub use serve_lock::ServeLock;
 pub use store::Store;
+pub use tenant_search::TenantPage;
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use url::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 

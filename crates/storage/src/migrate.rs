@@ -7,6 +7,7 @@ use crate::api_key_search::{fold_api_key_names, has_unfolded_api_key_names};
 use crate::conn::{AnyConnection, MultiBackend, Role};
 use crate::key_search::{fold_names, has_unfolded_names};
 use crate::news::lock;
+use crate::tenant_search::{fold_tenant_names, has_unfolded_tenant_names};
 use crate::{StorageError, Store, dialect};
 
 /// One migration of this program.
@@ -53,6 +54,10 @@ impl Store {
             if folded > 0 {
                 tracing::info!(api_keys = folded, "folded the names of API keys");
             }
+            let folded = fold_tenant_names(connection)?;
+            if folded > 0 {
+                tracing::info!(tenants = folded, "folded the names of tenants");
+            }
             Ok(done)
         })
     }
@@ -98,7 +103,11 @@ impl Store {
             let applied = applied(connection)?;
             let complete =
                 embedded(connection)?.iter().all(|one| applied.contains(&one.name().version().to_string()));
-            if complete && !has_unfolded_names(connection)? && !has_unfolded_api_key_names(connection)? {
+            if complete
+                && !has_unfolded_names(connection)?
+                && !has_unfolded_api_key_names(connection)?
+                && !has_unfolded_tenant_names(connection)?
+            {
                 Ok(())
             } else {
                 Err(StorageError::MigrationsPending)

@@ -16,6 +16,7 @@ diesel::table! {
         state -> Text,
         insert_instant -> BigInt,
         last_update_instant -> BigInt,
+        name_folded -> Text,
     }
 }
 

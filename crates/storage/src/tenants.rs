@@ -14,8 +14,8 @@ use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 
 #[derive(Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = tenant, treat_none_as_null = true)]
-struct Row {
-    id: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
     revision: i64,
     name: String,
     issuer: String,
@@ -29,6 +29,7 @@ struct Row {
     state: String,
     insert_instant: i64,
     last_update_instant: i64,
+    name_folded: String,
 }
 
 impl ReadTransaction<'_> {
@@ -198,6 +199,7 @@ impl From<&Tenant> for Row {
             state: tenant.state.as_str().to_owned(),
             insert_instant: tenant.insert_instant.epoch_millis(),
             last_update_instant: tenant.last_update_instant.epoch_millis(),
+            name_folded: tenant.name.folded(),
         }
     }
 }

@@ -27,6 +27,7 @@ mod suite {
     pub mod rotation;
     pub mod round_trips;
     pub mod schema;
+    pub mod tenant_search;
     pub mod transactions;
     pub mod usage;
 }
@@ -142,6 +143,11 @@ suite! {
         earlier_values_go_with_their_key
         loading_finds_earlier_values
         values_change_hands_in_one_order;
+    tenant_search:
+        tenant_searches_agree_with_a_model
+        tenant_searches_have_bounds
+        tenants_pending_delete_are_listed
+        unfolded_names_of_tenants_are_noticed;
     transactions:
         an_abort_leaves_nothing
         the_listener_hears_commits_in_order

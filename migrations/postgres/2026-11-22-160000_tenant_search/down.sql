@@ -1,0 +1,2 @@
+DROP INDEX tenant_search_index;
+ALTER TABLE tenant DROP COLUMN name_folded;

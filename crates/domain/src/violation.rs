@@ -273,8 +273,14 @@ codes! {
         "The name contains a control character.";
     TENANT_NAME_TOO_LONG = "tooLong" Place::Field("tenant.name"),
         "The name has more than 191 characters.";
-    TENANT_SOURCE_NOT_SUPPORTED = "notSupported" Place::Field("sourceTenantId"),
-        "Copying a tenant is not possible in this version. Send the whole tenant.";
+    TENANT_NOT_COPIED = "notAllowed" Place::AnyField,
+        "A copy of a tenant takes everything but the name from its source.";
+    TENANT_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by id, insertInstant or name, each with ASC or DESC.";
+    TENANT_SOURCE_INVALID = "invalid" Place::Field("sourceTenantId"),
+        "There is no tenant with this id that could be copied.";
+    TENANT_TOO_LONG = "tooLong" Place::Field("tenant"),
+        "The members that are kept have more than 1 MiB.";
     TENANT_VERIFICATION_KEYS_TOO_MANY = "tooMany" Place::AnyField,
         "At most 64 keys.";
     TIME_TO_LIVE_INVALID = "invalid" Place::Field("timeToLiveInSeconds"),

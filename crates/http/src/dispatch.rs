@@ -486,6 +486,7 @@ fn log(
                     | Operation::SearchAuditLogsByBody
                     | Operation::SearchIpAccessControlListsByBody
                     | Operation::SearchKeysByBody
+                    | Operation::SearchTenantsByBody
                     | Operation::VendToken
                     | Operation::Authorize
                     | Operation::ForwardAuth

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use claviger_authz::decode_segment;
 use claviger_domain::{
     ApiKeySearch, ChangeSearch, Code, FusionId, IpAccessControlListId, IpAccessControlListSearch, KeyId,
-    KeySearch, TenantId, Violations, codes,
+    KeySearch, TenantId, TenantSearch, Violations, codes,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -232,8 +232,8 @@ pub(crate) fn handle(
                 known.as_ref().map_err(|_| ApiError::Refused(Refusal::NoCredential))?,
             )?;
             let id = input.optional_id(&codes::TENANT_ID_COULD_NOT_CONVERT);
-            let (id, fields) = both(id, input.document().and_then(wire::tenant::fields))?;
-            json_answer(&wire::tenant::response(&ops::tenant::create(state, known?, id, fields)?))
+            let (id, command) = both(id, input.document().and_then(wire::tenant::create))?;
+            json_answer(&wire::tenant::response(&ops::tenant::create(state, known?, id, command)?))
         }
         Operation::RetrieveTenants => {
             json_answer(&wire::tenant::list_response(&ops::tenant::retrieve_all(state, known?)?))
@@ -242,12 +242,28 @@ pub(crate) fn handle(
             json_answer(&wire::tenant::response(&ops::tenant::retrieve(state, known?, input.tenant_id()?)?))
         }
         Operation::UpdateTenant => {
-            let (id, fields) = both(input.tenant_id(), input.document().and_then(wire::tenant::fields))?;
-            json_answer(&wire::tenant::response(&ops::tenant::update(state, known?, id, fields)?))
+            let (id, fields) = both(input.tenant_id(), input.document().and_then(wire::tenant::replace))?;
+            let compute = move |_: &_| Ok(fields.clone());
+            json_answer(&wire::tenant::response(&ops::tenant::update(state, known?, id, compute)?))
+        }
+        Operation::PatchTenant => {
+            let (id, patch) = both(input.tenant_id(), input.patch())?;
+            let compute = move |stored: &_| wire::tenant::patched(stored, &patch);
+            json_answer(&wire::tenant::response(&ops::tenant::update(state, known?, id, compute)?))
         }
         Operation::DeleteTenant => {
-            ops::tenant::delete(state, known?, input.tenant_id()?)?;
-            Ok(Answer::empty(200))
+            let asynchronous = input
+                .optional_document()
+                .and_then(|document| wire::tenant::is_asynchronous(&input.query, document));
+            let (id, asynchronous) = both(input.tenant_id(), asynchronous)?;
+            ops::tenant::delete(state, known?, id, asynchronous)?;
+            Ok(Answer::empty(if asynchronous { 202 } else { 200 }))
+        }
+        Operation::SearchTenants => {
+            found_tenants(state, known?, wire::tenant_search::from_query(&input.query))
+        }
+        Operation::SearchTenantsByBody => {
+            found_tenants(state, known?, input.document().and_then(wire::tenant_search::from_body))
         }
         Operation::RetrieveJsonWebKeySet => {
             Ok(Answer::shared(&ops::key::published(state)?.jwks, JWKS_CACHE_SECONDS))
@@ -430,6 +446,15 @@ fn found_api_keys(
 ) -> Result<Answer, ApiError> {
     let (api_keys, total) = ops::api_key_search::search(state, caller, &search?)?;
     json_answer(&wire::api_key_search::ApiKeySearchResponse::new(&api_keys, total))
+}
+
+fn found_tenants(
+    state: &AppState,
+    caller: &Caller,
+    search: Result<TenantSearch, Violations>,
+) -> Result<Answer, ApiError> {
+    let page = ops::tenant::search(state, caller, &search?)?;
+    json_answer(&wire::tenant_search::response(&page.tenants, page.total))
 }
 
 fn found_audit_logs(

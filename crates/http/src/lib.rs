@@ -25,6 +25,7 @@ mod rsa_stock;
 mod server;
 mod shared_body;
 mod state;
+mod tenant_deletions;
 mod tenant_tokens;
 mod upstream_tokens;
 mod usage;

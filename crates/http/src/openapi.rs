@@ -91,7 +91,7 @@ fn operation(route: &Route) -> Value {
             members.insert("parameters".to_owned(), parameters.into());
         }
         if let Takes::Json(schema) = route.takes {
-            let required = route.operation != Operation::RotateApiKey;
+            let required = !matches!(route.operation, Operation::RotateApiKey | Operation::DeleteTenant);
             let content = match route.method {
                 Method::Patch => patch_content(schema),
                 _ => content(schema),
@@ -194,6 +194,9 @@ fn responses(route: &Route) -> Value {
         }
         responses.insert(status.to_owned(), response);
     };
+    if route.operation == Operation::DeleteTenant {
+        add("202", "The tenant is being deleted, and its API keys are refused", false);
+    }
     let has_id = route.template.contains('{');
     // Wherever credentials are looked at, there can be two of them.
     if route.guard != Guard::Public
@@ -300,6 +303,7 @@ fn schemas() -> Map<String, Value> {
         wire::key_search::schemas(),
         wire::patch::schemas(),
         wire::tenant::schemas(),
+        wire::tenant_search::schemas(),
         wire::token::schemas(),
     ]
     .into_iter()

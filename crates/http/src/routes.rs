@@ -74,7 +74,10 @@ pub enum Operation {
     RetrieveTenants,
     RetrieveTenant,
     UpdateTenant,
+    PatchTenant,
     DeleteTenant,
+    SearchTenants,
+    SearchTenantsByBody,
     RetrieveJsonWebKeySet,
     RetrievePublicKeys,
     VendToken,
@@ -152,6 +155,8 @@ impl Route {
             Operation::SearchAuditLogs => &AUDIT_LOG_SEARCH_PARAMETERS,
             Operation::SearchIpAccessControlLists => &IP_ACL_SEARCH_PARAMETERS,
             Operation::SearchKeys => &SEARCH_PARAMETERS,
+            Operation::SearchTenants => &TENANT_SEARCH_PARAMETERS,
+            Operation::DeleteTenant => &TENANT_DELETE_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
             Operation::RetrieveRoles => &ROLE_PARAMETERS,
             Operation::ForwardAuth => &FORWARD_AUTH_PARAMETERS,
@@ -278,6 +283,27 @@ const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 12] = [
     parameter("unusedSince", "integer", "Only keys that were made before this instant and not used since"),
 ];
 
+const TENANT_SEARCH_PARAMETERS: [QueryParameter; 4] = [
+    parameter(
+        "name",
+        "string",
+        "Only tenants whose name contains this; `*` stands for any characters, `**` for an asterisk",
+    ),
+    parameter("numberOfResults", "integer", "Tenants on the page; 25 if absent"),
+    parameter(
+        "orderBy",
+        "string",
+        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
+    ),
+    parameter("startRow", "integer", "Tenants to skip; 0 if absent"),
+];
+
+const TENANT_DELETE_PARAMETERS: [QueryParameter; 1] = [parameter(
+    "async",
+    "boolean",
+    "With `true` the answer is 202 once the tenant's API keys are refused; the rest follows",
+)];
+
 const AUDIT_LOG_SEARCH_PARAMETERS: [QueryParameter; 11] = [
     parameter("end", "integer", "Only entries at this instant or earlier"),
     parameter(
@@ -338,6 +364,7 @@ const KEY: Takes = Takes::Json("KeyRequest");
 const ONE_KEY: Gives = Gives::Json("KeyResponse");
 const TENANT: Takes = Takes::Json("TenantRequest");
 const ONE_TENANT: Gives = Gives::Json("TenantResponse");
+const FOUND_TENANTS: Gives = Gives::Json("TenantSearchResponse");
 
 /// Every route. One place in memory, so that a route can be told by its address.
 #[rustfmt::skip]
@@ -385,7 +412,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::CreateTenant, TENANT, ONE_TENANT, "The same with an id of your choice"),
     route(Method::Get, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::RetrieveTenant, Takes::Nothing, ONE_TENANT, "Retrieve a tenant"),
     route(Method::Put, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::UpdateTenant, TENANT, ONE_TENANT, "Replace a tenant"),
-    route(Method::Delete, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::DeleteTenant, Takes::Nothing, Gives::Nothing, "Delete a tenant with its API keys"),
+    route(Method::Patch, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::PatchTenant, TENANT, ONE_TENANT, "Change some members of a tenant"),
+    route(Method::Delete, "/api/tenant/{tenantId}", Guard::Endpoint("/api/tenant"), Operation::DeleteTenant, Takes::Json("TenantDeleteRequest"), Gives::Nothing, "Delete a tenant with its API keys"),
+    route(Method::Get, "/api/tenant/search", Guard::Endpoint("/api/tenant/search"), Operation::SearchTenants, Takes::Nothing, FOUND_TENANTS, "Search tenants"),
+    route(Method::Post, "/api/tenant/search", Guard::Endpoint("/api/tenant/search"), Operation::SearchTenantsByBody, Takes::Json("TenantSearchRequest"), FOUND_TENANTS, "The same with the search in the body"),
     route(Method::Post, "/api/jwt/vend", Guard::Endpoint("/api/jwt/vend"), Operation::VendToken, Takes::Json("VendRequest"), Gives::Json("VendResponse"), "Sign a token with claims of your choice"),
     route(Method::Get, "/api/jwt/validate", Guard::Public, Operation::ValidateToken, Takes::Nothing, Gives::Json("ValidateResponse"), "The claims of the token that is sent, if it is valid"),
     route(Method::Get, "/api/jwt/public-key", Guard::Public, Operation::RetrievePublicKeys, Takes::Nothing, Gives::Json("PublicKeyResponse"), "The public halves of all keys in PEM, or of one"),
@@ -443,7 +473,7 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect
         return Found::Nothing;
     }
     let mut routes = ROUTES.iter().filter(|route| route.template == template);
-    // A path of the catalogue that is not served yet, such as /api/tenant/search, is no identifier below another one.
+    // A path of the catalogue that is not served yet, such as /api/system/audit-log/export, is no identifier below another one.
     let other_endpoint = routes.clone().any(|route| match route.guard {
         Guard::Endpoint(own) | Guard::Operator(own) | Guard::Optional(own) => {
             Endpoint::resolve(path) != Endpoint::find(own)
@@ -520,6 +550,9 @@ mod tests {
         check(Method::Post, "/api/ip-acl/search", Ok((Operation::SearchIpAccessControlListsByBody, None)));
         check(Method::Put, "/api/ip-acl/search", Err("405"));
         check(Method::Patch, "/api/ip-acl/x", Ok((Operation::PatchIpAccessControlList, Some("x"))));
+        check(Method::Patch, "/api/tenant/x", Ok((Operation::PatchTenant, Some("x"))));
+        check(Method::Get, "/api/tenant/search", Ok((Operation::SearchTenants, None)));
+        check(Method::Delete, "/api/tenant/search", Err("405"));
         check(Method::Get, "/api/system/audit-log/7", Ok((Operation::RetrieveAuditLog, Some("7"))));
         check(Method::Get, "/api/system/audit-log/search", Ok((Operation::SearchAuditLogs, None)));
         check(Method::Post, "/api/system/audit-log/7", Err("405"));
@@ -531,7 +564,6 @@ mod tests {
             "/api/api-key",
             "/api/key/search/x",
             "/api/tenant/password-validation-rules",
-            "/api/tenant/search",
             "/",
             "/api",
             "/API/key",

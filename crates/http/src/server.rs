@@ -8,20 +8,18 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey, SystemRandom};
-use claviger_domain::{
-    Actor, ApiKeyId, Change, ChangeContext, Instant, SecretText, TenantScope, TenantState,
-};
+use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, SecretText, TenantScope};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
 use crate::metrics::Metrics;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError};
-use crate::ops::tenant::finish_delete;
 use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
 use crate::state::{AppState, Clock, Derived, RequestIds, Worker};
+use crate::tenant_deletions::{self, TenantDeletions};
 use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{self, UsageLog};
 
@@ -66,9 +64,6 @@ pub enum ServerError {
     /// The runtime failed.
     #[error("the server failed: {0}")]
     Runtime(#[source] io::Error),
-    /// Work that a former run left could not be finished.
-    #[error("cannot finish the deletion of a tenant: {0}")]
-    Unfinished(String),
 }
 
 /// A server that is ready to answer.
@@ -133,6 +128,7 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
         state.rsa_keys.fill_in_idle_time();
         rt::spawn(warn_daily(Arc::clone(&state)));
         rt::spawn(usage::write_regularly(Arc::clone(&state)));
+        rt::spawn(tenant_deletions::work(Arc::clone(&state)));
         on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
         let outcome = running.await.map_err(ServerError::Runtime);
         // Nobody is let through any more: these are the last uses.
@@ -254,6 +250,7 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
             Arc::clone(&metrics),
         ),
         metrics,
+        tenant_deletions: TenantDeletions::default(),
         usage: UsageLog::default(),
         engine: match options.store.url {
             DatabaseUrl::Sqlite(_) => "SQLite",
@@ -273,7 +270,7 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
         request_ids: RequestIds::new().map_err(InstanceError::from)?,
         store,
     });
-    finish_deletes(&state)?;
+    take_up_deletions(&state)?;
     Ok((state, opened.first_key))
 }
 
@@ -341,15 +338,13 @@ fn storage_error(error: TxError<StorageError>) -> StorageError {
     }
 }
 
-/// Finishes deletions of tenants that a former run left in the middle.
-fn finish_deletes(state: &AppState) -> Result<(), ServerError> {
-    let tenants =
-        state.store.read::<_, StorageError>(|tx| Ok(tx.tenants(TenantScope::All)?)).map_err(storage_error)?;
-    for tenant in tenants.into_iter().filter(|tenant| tenant.state == TenantState::PendingDelete) {
+/// Takes up deletions of tenants that a former run left in the middle.
+fn take_up_deletions(state: &AppState) -> Result<(), StorageError> {
+    let pending =
+        state.store.read::<_, StorageError>(|tx| Ok(tx.tenants_pending_delete()?)).map_err(storage_error)?;
+    for id in pending {
         let context = ChangeContext { actor: Actor::System, instant: state.now(), address: None };
-        finish_delete(state, &context, tenant.id)
-            .map_err(|error| ServerError::Unfinished(error.to_string()))?;
-        tracing::info!(tenant.id = %tenant.id, "finished the deletion of a tenant");
+        state.tenant_deletions.add(id, context);
     }
     Ok(())
 }

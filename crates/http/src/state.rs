@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::parsed_keys::ParsedKeys;
 use crate::published::PublishedCache;
 use crate::rsa_stock::RsaKeys;
+use crate::tenant_deletions::TenantDeletions;
 use crate::tenant_tokens::AllTenantTokens;
 use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{UsageLog, UsageNotes};
@@ -111,6 +112,7 @@ pub(crate) struct AppState {
     pub(crate) serve_lock: OnceLock<ServeLock>,
     pub(crate) rsa_keys: Arc<RsaKeys>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tenant_deletions: TenantDeletions,
     pub(crate) usage: UsageLog,
     /// The name of the database engine, for `/api/status`.
     pub(crate) engine: &'static str,

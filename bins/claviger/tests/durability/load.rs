@@ -60,14 +60,21 @@ impl Kind {
             Self::Key => &["algorithm", "id", "insertInstant", "kid", "lastUpdateInstant", "name", "type"],
             Self::Tenant => &[
                 "configured",
+                "connectorPolicies",
                 "data",
+                "emailConfiguration",
+                "externalIdentifierConfiguration",
                 "id",
                 "insertInstant",
                 "issuer",
                 "jwtConfiguration",
                 "lastUpdateInstant",
+                "multiFactorConfiguration",
                 "name",
+                "ssoConfiguration",
                 "state",
+                "themeId",
+                "webAuthnConfiguration",
             ],
         }
     }

@@ -1,12 +1,12 @@
-//! Tenants: create, read, replace, delete.
+//! Tenants: create, copy, read, search, change, delete.
 
 use std::sync::Arc;
 
 use claviger_domain::{
     ChangeContext, KeptDocument, KeyId, KeyOwner, Name, Revision, Tenant, TenantId, TenantJwtConfiguration,
-    TenantScope, TenantState, Violation, Violations, codes,
+    TenantScope, TenantSearch, TenantState, Violation, Violations, codes,
 };
-use claviger_storage::{Entity, ReadTransaction, StorageError, TxError};
+use claviger_storage::{Entity, ReadTransaction, StorageError, TenantPage, TxError};
 
 use super::{id_bytes, write};
 use crate::error::ApiError;
@@ -25,6 +25,20 @@ pub(crate) struct TenantFields {
     pub(crate) kept: KeptDocument,
 }
 
+/// A new tenant with everything from another one.
+#[derive(Debug, Clone)]
+pub(crate) struct CopyTenant {
+    pub(crate) source_id: TenantId,
+    pub(crate) name: Name,
+}
+
+/// One of the two ways to a new tenant.
+#[derive(Debug, Clone)]
+pub(crate) enum NewTenant {
+    Create(TenantFields),
+    Copy(CopyTenant),
+}
+
 /// Refuses callers that are confined to one tenant: they make no others.
 pub(crate) fn require_all_tenants(caller: &Caller) -> Result<(), ApiError> {
     match caller.scope() {
@@ -38,7 +52,7 @@ pub(crate) fn create(
     state: &AppState,
     caller: &Arc<Caller>,
     id: Option<TenantId>,
-    fields: TenantFields,
+    command: NewTenant,
 ) -> Result<Tenant, ApiError> {
     require_all_tenants(caller)?;
     let now = state.now();
@@ -48,8 +62,20 @@ pub(crate) fn create(
     };
     let default_tenant_id = state.default_tenant_id;
     let tenant = write(state, caller, now, move |tx| {
-        let defaults = tx.find_tenant(default_tenant_id, TenantScope::All)?.map(|tenant| tenant.jwt);
-        let fields = complete(tx, fields.clone(), defaults.as_ref())?;
+        let fields = match command.clone() {
+            NewTenant::Create(fields) => {
+                let defaults = tx.find_tenant(default_tenant_id, TenantScope::All)?.map(|tenant| tenant.jwt);
+                complete(tx, fields, defaults.as_ref())?
+            }
+            NewTenant::Copy(copy) => {
+                let source = tx
+                    .find_tenant(copy.source_id, TenantScope::All)?
+                    .filter(|source| source.state == TenantState::Active)
+                    .ok_or(TxError::Abort((&codes::TENANT_SOURCE_INVALID).into()))?;
+                let Tenant { issuer, jwt, kept, .. } = source;
+                TenantFields { name: copy.name, issuer, jwt, kept }
+            }
+        };
         let tenant = Tenant {
             id,
             revision: Revision::FIRST,
@@ -124,12 +150,22 @@ pub(crate) fn retrieve_all(state: &AppState, caller: &Caller) -> Result<Vec<Tena
     Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.tenants(scope)?))?)
 }
 
-/// Replaces a tenant.
+/// A page of the tenants that match, with the number of all that do.
+pub(crate) fn search(
+    state: &AppState,
+    _caller: &Caller,
+    search: &TenantSearch,
+) -> Result<TenantPage, ApiError> {
+    Ok(state.store.read::<_, ApiError>(|tx| Ok(tx.search_tenants(search)?))?)
+}
+
+/// Changes a tenant: `compute` makes the new fields from the stored tenant, and may be called again when another change came
+/// first.
 pub(crate) fn update(
     state: &AppState,
     caller: &Arc<Caller>,
     id: TenantId,
-    fields: TenantFields,
+    compute: impl Fn(&Tenant) -> Result<TenantFields, Violations> + Send + 'static,
 ) -> Result<Tenant, ApiError> {
     let now = state.now();
     let (scope, confined) = (caller.scope(), caller.is_confined());
@@ -139,12 +175,13 @@ pub(crate) fn update(
         if stored.state == TenantState::PendingDelete {
             return Err(TxError::Abort((&codes::TENANT_ID_PENDING_DELETE).into()));
         }
+        let fields = compute(&stored).map_err(|violations| TxError::Abort(violations.into()))?;
         let defaults = match confined {
             // What was left open stays as it is: the keys of the default tenant would be new ones.
             true => Some(stored.jwt.clone()),
             false => tx.find_tenant(default_tenant_id, TenantScope::All)?.map(|tenant| tenant.jwt),
         };
-        let fields = complete(tx, fields.clone(), defaults.as_ref())?;
+        let fields = complete(tx, fields, defaults.as_ref())?;
         if confined {
             // Whose tokens they are is told by issuer and key: neither is for the tenant alone to choose.
             if fields.issuer != stored.issuer {
@@ -165,9 +202,14 @@ pub(crate) fn update(
     Ok(tenant)
 }
 
-/// Deletes a tenant with its API keys, which are refused from the first step on. A deletion that was cut off, for instance
-/// because the database went away, is continued.
-pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: TenantId) -> Result<(), ApiError> {
+/// Deletes a tenant with its API keys, which are refused from the first step on. The rest is done before this returns, or
+/// behind the answer where the caller asks for that. What the database interrupts goes on behind the answer too.
+pub(crate) fn delete(
+    state: &AppState,
+    caller: &Arc<Caller>,
+    id: TenantId,
+    asynchronous: bool,
+) -> Result<(), ApiError> {
     if id == state.default_tenant_id {
         let scope = caller.scope();
         // Callers of other tenants must not learn which one is the default.
@@ -181,35 +223,50 @@ pub(crate) fn delete(state: &AppState, caller: &Arc<Caller>, id: TenantId) -> Re
     let scope = caller.scope();
     write(state, caller, now, move |tx| {
         let stored = tx.find_tenant(id, scope)?.ok_or(TxError::Abort(ApiError::NotFound))?;
-        if stored.state != TenantState::PendingDelete {
-            tx.update_tenant(&Tenant {
-                state: TenantState::PendingDelete,
-                last_update_instant: now,
-                ..stored
-            })?;
+        if stored.state == TenantState::PendingDelete {
+            return Err(TxError::Abort((&codes::TENANT_ID_PENDING_DELETE).into()));
         }
+        tx.update_tenant(&Tenant { state: TenantState::PendingDelete, last_update_instant: now, ..stored })?;
         Ok(())
     })?;
-    finish_delete(state, &context, id)
+    if asynchronous {
+        state.tenant_deletions.add(id, context);
+        return Ok(());
+    }
+    loop {
+        match delete_step(state, &context, id) {
+            Ok(Step::More) => {}
+            Ok(Step::Last) => return Ok(()),
+            Err(error) => {
+                state.tenant_deletions.add(id, context);
+                return Err(error);
+            }
+        }
+    }
 }
 
-/// Removes what a tenant that is `PendingDelete` owns, then the tenant. Stopped in the middle, it is finished at the next
-/// start.
-pub(crate) fn finish_delete(state: &AppState, context: &ChangeContext, id: TenantId) -> Result<(), ApiError> {
-    loop {
-        let step = state.store.write::<_, ApiError, _>(context, move |tx| {
-            if tx.delete_api_keys_of_tenant(id, DELETE_AT_ONCE)? > 0 {
-                return Ok(true);
-            }
-            tx.delete_tenant(id)?;
-            Ok(false)
-        });
-        match step {
-            Ok(true) => {}
-            // A key was made by a request that saw the tenant before it was marked. There cannot be many of those.
-            Err(TxError::Storage(StorageError::InUse(Entity::Tenant))) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => return Err(error.into()),
+/// What a step of a deletion leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is more to delete.
+    More,
+    /// The tenant is gone.
+    Last,
+}
+
+/// Removes some of what a tenant that is `PendingDelete` owns, or the tenant when nothing is left of that. It changes nothing
+/// where the tenant is gone already.
+pub(crate) fn delete_step(state: &AppState, context: &ChangeContext, id: TenantId) -> Result<Step, ApiError> {
+    let step = state.store.write::<_, ApiError, _>(context, move |tx| {
+        if tx.delete_api_keys_of_tenant(id, DELETE_AT_ONCE)? > 0 {
+            return Ok(Step::More);
         }
+        tx.delete_tenant(id)?;
+        Ok(Step::Last)
+    });
+    match step {
+        // A key was made by a request that saw the tenant before it was marked. There cannot be many of those.
+        Err(TxError::Storage(StorageError::InUse(Entity::Tenant))) => Ok(Step::More),
+        other => Ok(other?),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) mod patch;
 pub(crate) mod query;
 pub(crate) mod search;
 pub(crate) mod tenant;
+pub(crate) mod tenant_defaults;
+pub(crate) mod tenant_search;
 pub(crate) mod token;
 
 use claviger_domain::{Code, Name, NameError, Violations};

@@ -3,14 +3,17 @@
 
 use claviger_domain::{
     DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
-    KeptDocument, KeyId, MAXIMUM_NAME_LENGTH, Tenant, TenantId, TenantJwtConfiguration, Violation,
+    KeptDocument, KeyId, MAXIMUM_NAME_LENGTH, Name, Tenant, TenantId, TenantJwtConfiguration, Violation,
     Violations, codes,
 };
 use serde_json::{Map, Value, json};
 
 use super::json::{Members, sorted};
+use super::patch::Patch;
+use super::query::Parameters;
+use super::tenant_defaults::fill;
 use super::{NameCodes, name};
-use crate::ops::tenant::TenantFields;
+use crate::ops::tenant::{CopyTenant, NewTenant, TenantFields};
 
 const NAME_CODES: NameCodes = NameCodes {
     blank: &codes::TENANT_NAME_BLANK,
@@ -63,7 +66,12 @@ pub(crate) const KEPT_JWT_MEMBERS: [&str; 6] = [
     "refreshTokenUsagePolicy",
 ];
 
+/// Members of the type that only the server writes.
+const READ_ONLY_MEMBERS: [&str; 5] = ["configured", "id", "insertInstant", "lastUpdateInstant", "state"];
+
 const MAXIMUM_VERIFICATION_KEYS: usize = 64;
+/// The longest text of what is kept, in bytes. One request cannot send more, but patches add up.
+const MAXIMUM_KEPT: usize = 1024 * 1024;
 
 /// The document of a tenant, members in alphabetical order.
 pub(crate) fn document(tenant: &Tenant) -> Value {
@@ -71,13 +79,11 @@ pub(crate) fn document(tenant: &Tenant) -> Value {
         Ok(Value::Object(kept)) => kept,
         _ => Map::new(),
     };
+    fill(&mut members);
     let mut jwt = match members.shift_remove("jwtConfiguration") {
         Some(Value::Object(kept)) => kept,
         _ => Map::new(),
     };
-    for (name, value) in jwt_defaults() {
-        jwt.entry(name).or_insert(value);
-    }
     let own = &tenant.jwt;
     let mut put = |name: &str, value: Value| jwt.insert(name.to_owned(), value);
     for (name, key) in [("accessTokenKeyId", own.access_token_key_id), ("idTokenKeyId", own.id_token_key_id)]
@@ -108,21 +114,6 @@ pub(crate) fn document(tenant: &Tenant) -> Value {
     sorted(Value::Object(members))
 }
 
-/// What FusionAuth's clients expect in `jwtConfiguration` when nobody set it.
-fn jwt_defaults() -> Map<String, Value> {
-    let defaults = json!({
-        "refreshTokenExpirationPolicy": "Fixed",
-        "refreshTokenSlidingWindowConfiguration": {
-            "maximumTimeToLiveInMinutes": DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES,
-        },
-        "refreshTokenUsagePolicy": "Reusable",
-    });
-    match defaults {
-        Value::Object(defaults) => defaults,
-        _ => Map::new(),
-    }
-}
-
 /// The body of an answer: `{"tenant": …}`.
 pub(crate) fn response(tenant: &Tenant) -> Value {
     json!({"tenant": document(tenant)})
@@ -133,37 +124,111 @@ pub(crate) fn list_response(tenants: &[Tenant]) -> Value {
     json!({"tenants": tenants.iter().map(document).collect::<Vec<_>>()})
 }
 
-/// Reads the body of a create or replace request.
+/// Reads the body of `POST /api/tenant[/{tenantId}]`: a new tenant, or a copy.
 ///
 /// # Errors
-/// Everything that is wrong with the members; whether the keys exist is checked later.
-pub(crate) fn fields(document: Map<String, Value>) -> Result<TenantFields, Violations> {
+/// Everything that is wrong with the members; what needs the database is checked later.
+pub(crate) fn create(document: Map<String, Value>) -> Result<NewTenant, Violations> {
     let mut violations = Violations::none();
     let mut root = Members::of_document(document);
     root.ignore(&["eventInfo", "webhookIds"]);
-    // An answer without the copied settings would claim a copy that is none.
-    if root.id::<TenantId>("sourceTenantId", &mut violations).is_some() {
-        violations.add(&codes::TENANT_SOURCE_NOT_SUPPORTED);
+    let source_id = root.id::<TenantId>("sourceTenantId", &mut violations);
+    let members = tenant_members(root, &mut violations)?;
+    match source_id {
+        None => Ok(NewTenant::Create(fields(members, violations)?)),
+        Some(source_id) => match copied_name(members, &mut violations) {
+            Some(name) => violations.into_result(NewTenant::Copy(CopyTenant { source_id, name })),
+            None => Err(violations),
+        },
     }
-    let members = root.object("tenant", &mut violations);
+}
+
+/// Reads the body of `PUT /api/tenant/{tenantId}`.
+///
+/// # Errors
+/// Everything that is wrong with the members; whether the keys exist is checked later.
+pub(crate) fn replace(document: Map<String, Value>) -> Result<TenantFields, Violations> {
+    let mut violations = Violations::none();
+    let mut root = Members::of_document(document);
+    root.ignore(&["eventInfo", "sourceTenantId", "webhookIds"]);
+    let members = tenant_members(root, &mut violations)?;
+    fields(members, violations)
+}
+
+/// The fields that a patch makes of a stored tenant, as it is shown: what was a default until then is set.
+///
+/// # Errors
+/// Everything that is wrong with the patch, or with the members of the document that it makes.
+pub(crate) fn patched(stored: &Tenant, patch: &Patch) -> Result<TenantFields, Violations> {
+    replace(patch.apply(response(stored))?)
+}
+
+/// Reads what a DELETE says: whether the caller does not wait for the end. Either place may say so.
+///
+/// # Errors
+/// Everything that is wrong with the parameter or the members.
+pub(crate) fn is_asynchronous(
+    query: &[(String, String)],
+    document: Map<String, Value>,
+) -> Result<bool, Violations> {
+    let mut violations = Violations::none();
+    let by_query = Parameters::new(query).flag("async", &mut violations);
+    let mut root = Members::of_document(document);
+    root.ignore(&["eventInfo"]);
+    let by_body = root.flag("async", &mut violations);
     root.finish(&mut violations);
+    violations.into_result(by_query == Some(true) || by_body == Some(true))
+}
+
+/// The members of the wrapper, without those that are read-only.
+fn tenant_members(mut root: Members, violations: &mut Violations) -> Result<Members, Violations> {
+    let members = root.object("tenant", violations);
+    root.finish(violations);
     let Some(mut members) = members else {
         if violations.is_empty() {
             violations.add(&codes::TENANT_MISSING);
         }
-        return Err(violations);
+        return Err(std::mem::take(violations));
     };
-    members.ignore(&["configured", "id", "insertInstant", "lastUpdateInstant", "state"]);
-    let before = violations.iter().count();
-    let name = match members.text("name", &mut violations) {
-        Some(text) => name(text, &NAME_CODES, &mut violations),
-        None => {
-            if violations.iter().count() == before {
-                violations.add(&codes::TENANT_NAME_BLANK);
-            }
-            None
+    members.ignore(&READ_ONLY_MEMBERS);
+    Ok(members)
+}
+
+/// A copy takes a name; every other member with content would be ignored, which is refused (FusionAuth 1.46). Clients that
+/// always send some members send them empty.
+fn copied_name(mut members: Members, violations: &mut Violations) -> Option<Name> {
+    let name = required_name(&mut members, violations);
+    for member in KEPT_MEMBERS.into_iter().chain(["issuer", "jwtConfiguration"]) {
+        if members.take(member).is_some_and(|value| has_content(&value)) {
+            violations.push(Violation::at(&codes::TENANT_NOT_COPIED, members.path_of(member)));
         }
-    };
+    }
+    members.finish(violations);
+    name
+}
+
+fn has_content(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(has_content),
+        Value::Object(members) => members.values().any(has_content),
+    }
+}
+
+fn required_name(members: &mut Members, violations: &mut Violations) -> Option<Name> {
+    let before = violations.iter().count();
+    let text = members.text("name", violations);
+    if text.is_none() && violations.iter().count() == before {
+        violations.add(&codes::TENANT_NAME_BLANK);
+    }
+    name(text?, &NAME_CODES, violations)
+}
+
+fn fields(mut members: Members, mut violations: Violations) -> Result<TenantFields, Violations> {
+    let name = required_name(&mut members, &mut violations);
     let issuer = members.text("issuer", &mut violations).filter(|issuer| !issuer.is_empty());
     let issuer = issuer.unwrap_or_else(|| DEFAULT_ISSUER.to_owned());
     if issuer.chars().count() > MAXIMUM_NAME_LENGTH || issuer.chars().any(char::is_control) {
@@ -175,13 +240,15 @@ pub(crate) fn fields(document: Map<String, Value>) -> Result<TenantFields, Viola
         kept.insert("jwtConfiguration".to_owned(), Value::Object(kept_jwt));
     }
     members.finish(&mut violations);
+    let kept = Value::Object(kept).to_string();
+    if kept.len() > MAXIMUM_KEPT {
+        violations.add(&codes::TENANT_TOO_LONG);
+    }
     match name {
-        Some(name) => violations.into_result(TenantFields {
-            name,
-            issuer,
-            jwt,
-            kept: KeptDocument::from_json(Value::Object(kept).to_string()),
-        }),
+        Some(name) => {
+            let kept = KeptDocument::from_json(kept);
+            violations.into_result(TenantFields { name, issuer, jwt, kept })
+        }
         None => Err(violations),
     }
 }
@@ -263,7 +330,9 @@ pub(crate) fn schemas() -> Value {
     }
     json!({
         "Tenant": {"type": "object", "required": ["name"], "properties": sorted(properties)},
+        "TenantDeleteRequest": {"type": "object", "properties": {"async": {"type": "boolean", "default": false}}},
         "TenantRequest": {"type": "object", "required": ["tenant"], "properties": {
+            "sourceTenantId": {"type": "string", "format": "uuid"},
             "tenant": {"$ref": "#/components/schemas/Tenant"}}},
         "TenantResponse": {"type": "object", "properties": {"tenant": {"$ref": "#/components/schemas/Tenant"}}},
         "TenantsResponse": {"type": "object", "properties": {
@@ -272,60 +341,4 @@ pub(crate) fn schemas() -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use claviger_domain::{Instant, Revision, TenantState};
-
-    use super::*;
-
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    fn tenant(fields: TenantFields) -> Tenant {
-        Tenant {
-            id: TenantId::from_u128(7),
-            revision: Revision::FIRST,
-            name: fields.name,
-            issuer: fields.issuer,
-            jwt: fields.jwt,
-            kept: fields.kept,
-            state: TenantState::Active,
-            insert_instant: Instant::from_epoch_millis(1),
-            last_update_instant: Instant::from_epoch_millis(2),
-        }
-    }
-
-    #[test]
-    fn keeps_what_it_does_not_act_on() {
-        let body = json!({"tenant": {"name": "t", "data": {"b": [1, null], "a": {"x": 1.5}}, "themeId": "anything",
-            "jwtConfiguration": {"refreshTokenUsagePolicy": "OneTimeUse", "timeToLiveInSeconds": 60}}});
-        let document = document(&tenant(fields(object(body)).ok().unwrap()));
-        assert_eq!(
-            document.to_string(),
-            r#"{"configured":true,"data":{"a":{"x":1.5},"b":[1,null]},"id":"00000000-0000-0000-0000-000000000007","insertInstant":1,"issuer":"acme.com","jwtConfiguration":{"refreshTokenExpirationPolicy":"Fixed","refreshTokenSlidingWindowConfiguration":{"maximumTimeToLiveInMinutes":43200},"refreshTokenTimeToLiveInMinutes":43200,"refreshTokenUsagePolicy":"OneTimeUse","timeToLiveInSeconds":60},"lastUpdateInstant":2,"name":"t","state":"Active","themeId":"anything"}"#
-        );
-    }
-
-    #[test]
-    fn refuses_wrong_members_all_at_once() {
-        let body = json!({"tenant": {"nam": "t", "issuer": "a\nb", "jwtConfiguration": {"timeToLiveInSeconds": 0,
-            "accessTokenKeyId": "x", "unknown": 1, "idTokenVerificationKeyIds": [1]}}, "sourceTenantId": TenantId::from_u128(1).to_string()});
-        let violations = fields(object(body)).err().unwrap();
-        let found: Vec<_> =
-            violations.iter().map(|v| format!("{} {}", v.code(), v.field().unwrap_or("-"))).collect();
-        assert_eq!(
-            found,
-            [
-                "[notSupported]sourceTenantId sourceTenantId",
-                "[blank]tenant.name tenant.name",
-                "[invalid]tenant.issuer tenant.issuer",
-                "[invalidJSON] tenant.jwtConfiguration.accessTokenKeyId",
-                "[invalidJSON] tenant.jwtConfiguration.idTokenVerificationKeyIds",
-                "[invalid]tenant.jwtConfiguration.timeToLiveInSeconds tenant.jwtConfiguration.timeToLiveInSeconds",
-                "[invalidJSON] -",
-                "[invalidJSON] -",
-            ]
-        );
-        assert!(fields(object(json!({}))).is_err() && fields(object(json!({"tenant": []}))).is_err());
-    }
-}
+mod tests;

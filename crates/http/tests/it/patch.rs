@@ -21,7 +21,7 @@ fn patch(client: &Client, media_type: &str, path: &str, body: &Value) -> Reply {
 }
 
 /// An object of each kind: its path, and the name of its wrapper. Each has a name, and an empty object under `place`.
-fn objects(server: &Server) -> [(String, &'static str); 2] {
+fn objects(server: &Server) -> [(String, &'static str); 3] {
     let manager = server.as_key_manager();
     let attributes = json!({"attributes": {"old": "x"}});
     let api_key = server.api_key(json!({"name": unique("patched"), "metaData": attributes}));
@@ -29,7 +29,10 @@ fn objects(server: &Server) -> [(String, &'static str); 2] {
     let list = json!({"name": unique("patched"), "entries": entries, "data": {"old": "x"}});
     let list = manager.post("/api/ip-acl", &json!({"ipAccessControlList": list})).ok();
     let id = list["ipAccessControlList"]["id"].as_str().unwrap();
-    [(api_key.path(), "apiKey"), (format!("/api/ip-acl/{id}"), "ipAccessControlList")]
+    let tenant = json!({"name": unique("patched"), "data": {"old": "x"}});
+    let tenant = manager.post("/api/tenant", &json!({"tenant": tenant})).ok();
+    let tenant = format!("/api/tenant/{}", tenant["tenant"]["id"].as_str().unwrap());
+    [(api_key.path(), "apiKey"), (format!("/api/ip-acl/{id}"), "ipAccessControlList"), (tenant, "tenant")]
 }
 
 /// Where objects with this wrapper have members of the caller's choice.

@@ -1,6 +1,10 @@
 //! `/api/tenant`.
 
+mod asynchronous;
+mod copy;
 mod deletion;
 mod document;
 mod scope;
+mod search;
+mod terraform;
 mod validation;

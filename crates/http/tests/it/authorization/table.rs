@@ -167,6 +167,16 @@ pub(crate) const TABLE: &[Row] = &[
     ("PUT", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| {
         tenant_body(tenant(server, own))
     }),
+    ("PATCH", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| {
+        tenant_body(tenant(server, own))
+    }),
+    ("GET", "/api/tenant/search", Class::Global("/api/tenant/search"), |_, _| {
+        bare("/api/tenant/search".to_owned())
+    }),
+    ("POST", "/api/tenant/search", Class::Global("/api/tenant/search"), |_, _| Sample {
+        path: "/api/tenant/search".to_owned(),
+        body: Some(json!({"search": {}})),
+    }),
     ("DELETE", "/api/tenant/{tenantId}", Class::Tenant("/api/tenant"), |server, own| {
         bare(tenant(server, own))
     }),

@@ -28,7 +28,8 @@ fn writers(server: &Server) -> Vec<(&'static str, String)> {
         ("PUT", key),
         ("POST", "/api/tenant".to_owned()),
         ("POST", format!("/api/tenant/{}", uuid())),
-        ("PUT", tenant),
+        ("PUT", tenant.clone()),
+        ("PATCH", tenant),
     ]
 }
 

@@ -69,7 +69,8 @@ fn other_methods(server: &Server) {
         check(method, &format!("/api/key/generate/{id}"), "POST");
     }
     check("PUT", "/api/tenant", "GET, POST, HEAD");
-    check("PATCH", &format!("/api/tenant/{id}"), "DELETE, GET, POST, PUT, HEAD");
+    check("OPTIONS", &format!("/api/tenant/{id}"), "DELETE, GET, PATCH, POST, PUT, HEAD");
+    check("PATCH", "/api/tenant/search", "GET, POST, HEAD");
     check("OPTIONS", &format!("/api/api-key/{id}"), "DELETE, GET, PATCH, POST, PUT, HEAD");
     let reply = server.anonymous().send("HEAD", "/api/key/generate", None);
     assert_eq!((reply.status, reply.header("allow")), (405, Some("POST")));

@@ -134,13 +134,15 @@ fn ids_in_paths(server: &Server) {
     manager.put(&nowhere, &request()).not_found();
     manager.delete(&nowhere).not_found();
     // Words that FusionAuth reserves are no ids, even where they are not served yet.
-    for reserved in ["/api/key/search/x", "/api/tenant/search"] {
+    for reserved in ["/api/key/search/x", "/api/tenant/search/x"] {
         manager.get(reserved).not_found();
         manager.delete(reserved).not_found();
         manager.put(reserved, &request()).not_found();
         manager.post(reserved, &request()).not_found();
     }
-    for served in ["/api/key/generate", "/api/key/import", "/api/key/search", "/api/key/import/x"] {
+    for served in
+        ["/api/key/generate", "/api/key/import", "/api/key/search", "/api/key/import/x", "/api/tenant/search"]
+    {
         assert_eq!(manager.put(served, &request()).status, 405, "{served}");
         assert_eq!(manager.delete(served).status, 405, "{served}");
     }

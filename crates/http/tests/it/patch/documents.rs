@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{JSON, JSON_PATCH, MERGE_PATCH, free_place, objects, patch};
-use crate::support::{Server, unique, uuid};
+use crate::support::{Server, poll, unique, uuid};
 
 on_each_database! {
     shared: each_type_changes_each_object, lists_are_appended_or_replaced, all_six_operations,
         a_failed_operation_changes_nothing, read_only_members_stay, the_override_takes_each_type,
-        restrictions_are_lifted_on_purpose_only, results_are_checked_like_a_put;
+        restrictions_are_lifted_on_purpose_only, results_are_checked_like_a_put, no_patch_overwrites_another;
 }
 
 fn each_type_changes_each_object(server: &Server) {
@@ -53,7 +53,7 @@ fn each_type_changes_each_object(server: &Server) {
 
 fn lists_are_appended_or_replaced(server: &Server) {
     let manager = server.as_key_manager();
-    let [_, (path, _)] = objects(server);
+    let [_, (path, _), (tenant, _)] = objects(server);
     let block = json!({"action": "Block", "startIPAddress": "*"});
     let allow = json!({"action": "Allow", "startIPAddress": "192.0.2.1", "endIPAddress": "192.0.2.1"});
     let with = |entries: Value| json!({"ipAccessControlList": {"entries": entries}});
@@ -64,6 +64,16 @@ fn lists_are_appended_or_replaced(server: &Server) {
         .refused(&["ipAccessControlList.entries [missingDefault]ipAccessControlList.entries"]);
     let add = json!([{"op": "add", "path": "/ipAccessControlList/entries/0", "value": allow}]);
     assert_eq!(entries(patch(&manager, JSON_PATCH, &path, &add)), json!([allow, block]));
+    let with = |ids: Value| json!({"tenant": {"jwtConfiguration": {"accessTokenVerificationKeyIds": ids}}});
+    let ids = |reply: crate::support::Reply| {
+        reply.ok()["tenant"]["jwtConfiguration"]["accessTokenVerificationKeyIds"].take()
+    };
+    let [one, two] = [server.signing_key(), server.signing_key()];
+    assert_eq!(ids(patch(&manager, JSON, &tenant, &with(json!([one])))), json!([one]));
+    assert_eq!(ids(patch(&manager, JSON, &tenant, &with(json!([two, one])))), json!([one, two]));
+    assert_eq!(ids(patch(&manager, MERGE_PATCH, &tenant, &with(json!([two])))), json!([two]));
+    let add = json!([{"op": "add", "path": "/tenant/jwtConfiguration/accessTokenVerificationKeyIds/0", "value": one}]);
+    assert_eq!(ids(patch(&manager, JSON_PATCH, &tenant, &add)), json!([one, two]));
     // Methods of an API key are a set: appended means added.
     let key = server.api_key(json!({"permissions": {"endpoints": {"/api/user": ["GET"]}}}));
     let with = |methods: Value| json!({"apiKey": {"permissions": {"endpoints": {"/api/user": methods}}}});
@@ -204,5 +214,39 @@ fn results_are_checked_like_a_put(server: &Server) {
             .refused(&[&missing]);
         patch(&manager, MERGE_PATCH, &path, &json!({wrapper: null})).refused(&[&missing]);
         assert_eq!(manager.get(&path).ok(), before);
+    }
+}
+
+fn no_patch_overwrites_another(server: &Server) {
+    const EACH: usize = 5;
+    let manager = server.as_key_manager();
+    for (path, wrapper) in objects(server) {
+        let place = free_place(wrapper);
+        std::thread::scope(|scope| {
+            for media_type in [JSON, MERGE_PATCH, JSON_PATCH] {
+                let (manager, path) = (&manager, &path);
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let name = format!("{}{number}", media_type.len());
+                        let nested = place.rsplit('/').filter(|part| !part.is_empty());
+                        let body = match media_type {
+                            JSON_PATCH => {
+                                json!([{"op": "add", "path": format!("/{wrapper}{place}/{name}"), "value": "x"}])
+                            }
+                            _ => json!({wrapper: nested.fold(json!({name: "x"}), |inner, part| json!({part: inner}))}),
+                        };
+                        // Whoever came too late again and again is told, and asks again.
+                        let reply = poll("a patch", || {
+                            let reply = patch(manager, media_type, path, &body);
+                            (reply.status != 409).then_some(reply)
+                        });
+                        reply.ok();
+                    }
+                });
+            }
+        });
+        let after = manager.get(&path).ok();
+        let members = after.pointer(&format!("/{wrapper}{place}")).unwrap().as_object().unwrap();
+        assert_eq!(members.len(), 1 + 3 * EACH, "{wrapper}: {members:?}");
     }
 }

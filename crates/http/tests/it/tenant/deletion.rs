@@ -7,7 +7,7 @@ use claviger_domain::{Actor, ChangeContext, Instant, Tenant, TenantId, TenantSco
 use claviger_storage::{StorageError, Store, TxError};
 use serde_json::json;
 
-use crate::support::{Server, unique};
+use crate::support::{Server, poll, unique};
 
 on_each_database! {
     shared: its_keys_die_with_it, the_default_tenant_stays, a_key_can_delete_its_own_tenant;
@@ -78,9 +78,13 @@ fn a_deletion_that_was_cut_short_is_finished_at_the_next_start(server: &Server) 
     let manager = server.as_key_manager();
     for key in &keys {
         server.with_key(&key.value).get("/api/system/version").denied();
+    }
+    let path = format!("/api/tenant/{tenant}");
+    poll("the end of the tenant", || (manager.get(&path).status == 404).then_some(()));
+    for key in &keys {
+        server.with_key(&key.value).get("/api/system/version").denied();
         manager.get(&key.path()).not_found();
     }
-    manager.get(&format!("/api/tenant/{tenant}")).not_found();
 }
 
 fn many_keys_die_and_none_comes_back(server: &Server) {

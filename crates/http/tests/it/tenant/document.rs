@@ -8,8 +8,8 @@ use crate::support::{Server, unique, uuid};
 
 on_each_database! {
     shared: a_name_is_enough, everything_known_comes_back, put_replaces, ids_can_be_chosen, the_list_is_sorted,
-        the_terraform_body_is_taken, keys_come_from_the_default_tenant;
-    own: a_new_instance_has_its_tenant, changes_move_one_instant;
+        keys_come_from_the_default_tenant, patches_keep_what_they_do_not_name;
+    own: a_new_instance_has_its_tenant, changes_move_one_instant, generated_keys_have_the_issuer_of_the_default_tenant;
 }
 
 fn create(server: &Server, tenant: Value) -> Value {
@@ -27,13 +27,20 @@ fn a_name_is_enough(server: &Server) {
         names(&tenant),
         [
             "configured",
+            "connectorPolicies",
+            "emailConfiguration",
+            "externalIdentifierConfiguration",
             "id",
             "insertInstant",
             "issuer",
             "jwtConfiguration",
             "lastUpdateInstant",
+            "multiFactorConfiguration",
             "name",
-            "state"
+            "ssoConfiguration",
+            "state",
+            "themeId",
+            "webAuthnConfiguration"
         ]
     );
     assert_eq!((&tenant["name"], &tenant["issuer"]), (&json!(name), &json!("acme.com")));
@@ -58,7 +65,11 @@ fn kept() -> Value {
         "logoutURL": "",
         "themeId": uuid(),
         "userDeletePolicy": {"unverified": {"enabled": false, "numberOfDaysToRetain": 120}},
-        "webAuthnConfiguration": {"enabled": false},
+        "webAuthnConfiguration": {
+            "bootstrapWorkflow": {"authenticatorAttachmentPreference": "x", "userVerificationRequirement": ""},
+            "enabled": false,
+            "reauthenticationWorkflow": {"authenticatorAttachmentPreference": 1, "userVerificationRequirement": []},
+        },
     })
 }
 
@@ -86,7 +97,8 @@ fn everything_known_comes_back(server: &Server) {
     for (member, value) in request.as_object().unwrap() {
         assert_eq!(&created[member], value, "{member}");
     }
-    assert_eq!(names(&created).len(), names(&request).len() + 5);
+    // The three objects with defaults that were not sent, and what is read-only.
+    assert_eq!(names(&created).len(), names(&request).len() + 3 + 5);
     let reply = server.as_key_manager().get(&path(&created));
     assert_eq!(reply.ok(), json!({"tenant": created}));
     // The document that was read can be sent back as it is.
@@ -123,7 +135,6 @@ fn put_replaces(server: &Server) {
         "insertInstant": 1, "lastUpdateInstant": 2});
     let after = server.as_key_manager().put(&path(&before), &json!({"tenant": read_only})).ok();
     assert_eq!(after["tenant"], expected);
-    assert_eq!(server.as_key_manager().patch(&path(&before), &json!({"tenant": {}})).status, 405);
 }
 
 fn ids_can_be_chosen(server: &Server) {
@@ -152,33 +163,6 @@ fn the_list_is_sorted(server: &Server) {
     assert!(listed.is_sorted(), "{listed:?}");
 }
 
-fn the_terraform_body_is_taken(server: &Server) {
-    // Nested structures are always sent, set or not; unset identifiers stay out.
-    let request = json!({
-        "eventInfo": {"location": {}},
-        "webhookIds": [],
-        "sourceTenantId": "",
-        "tenant": {
-            "name": unique("terraform"),
-            "configured": false,
-            "data": {},
-            "emailConfiguration": {"debug": false, "unverified": {"allowEmailChangeWhenGated": false}},
-            "jwtConfiguration": {"enabled": false, "refreshTokenRevocationPolicy": {"onLoginPrevented": false},
-                "timeToLiveInSeconds": 3600, "accessTokenKeyId": ""},
-            "multiFactorConfiguration": {"authenticator": {"enabled": false}},
-            "passwordValidationRules": {"breachDetection": {"enabled": false}},
-            "rateLimitConfiguration": {"failedLogin": {"enabled": false}},
-        },
-    });
-    let manager = server.as_key_manager();
-    let created = manager.post("/api/tenant", &request).ok();
-    assert_eq!(created["tenant"]["configured"], json!(true));
-    assert_eq!(created["tenant"]["jwtConfiguration"]["enabled"], json!(false));
-    assert_eq!(created["tenant"]["emailConfiguration"], request["tenant"]["emailConfiguration"]);
-    assert_eq!(manager.put(&path(&created["tenant"]), &request).ok(), created);
-    manager.delete(&path(&created["tenant"])).done();
-}
-
 fn keys_come_from_the_default_tenant(server: &Server) {
     let manager = server.as_key_manager();
     let default = manager.get(&format!("/api/tenant/{}", server.default_tenant())).ok();
@@ -193,6 +177,37 @@ fn keys_come_from_the_default_tenant(server: &Server) {
         create(server, json!({"name": unique("tenant"), "jwtConfiguration": {"accessTokenKeyId": own}}));
     assert_eq!(tenant["jwtConfiguration"]["accessTokenKeyId"], json!(own));
     assert_eq!(tenant["jwtConfiguration"]["idTokenKeyId"], default["idTokenKeyId"]);
+}
+
+fn patches_keep_what_they_do_not_name(server: &Server) {
+    let manager = server.as_key_manager();
+    let mut request = kept();
+    request["name"] = json!(unique("patched"));
+    request["issuer"] = json!("issuer.example");
+    request["jwtConfiguration"] =
+        json!({"timeToLiveInSeconds": 60, "accessTokenKeyId": server.signing_key()});
+    let mut expected = create(server, request);
+    let path = path(&expected);
+    assert_eq!(manager.patch(&path, &json!({"tenant": {}})).ok(), json!({"tenant": expected}));
+    // Its own name is no duplicate, and none is needed.
+    let own = json!({"tenant": {"name": expected["name"]}, "eventInfo": {}, "webhookIds": []});
+    assert_eq!(manager.patch(&path, &own).ok(), json!({"tenant": expected}));
+    let patch = json!({"tenant": {"data": {"text": null, "list": [7]}, "issuer": "other.example", "logoutURL": null,
+        "jwtConfiguration": {"timeToLiveInSeconds": 61}, "themeId": null}});
+    expected["data"].as_object_mut().unwrap().remove("text");
+    expected["data"]["list"].as_array_mut().unwrap().push(json!(7));
+    expected["issuer"] = json!("other.example");
+    expected["jwtConfiguration"]["timeToLiveInSeconds"] = json!(61);
+    expected.as_object_mut().unwrap().remove("logoutURL");
+    let after = manager.patch(&path, &patch).ok();
+    // What has a default gets it back.
+    expected["themeId"] = after["tenant"]["themeId"].clone();
+    assert!(expected["themeId"].is_string());
+    assert_eq!(after, json!({"tenant": expected}));
+    // The default tenant of a new instance can be patched, named or not.
+    let default = format!("/api/tenant/{}", server.default_tenant());
+    manager.patch(&default, &json!({"tenant": {"data": {}}})).ok();
+    manager.patch(&default, &json!({"tenant": {"name": "Default"}})).ok();
 }
 
 fn a_new_instance_has_its_tenant(server: &Server) {
@@ -212,4 +227,19 @@ fn changes_move_one_instant(server: &Server) {
     let after = server.as_key_manager().put(&path(&tenant), &json!({"tenant": {"name": "other"}})).ok();
     let after = &after["tenant"];
     assert_eq!((&after["insertInstant"], &after["lastUpdateInstant"]), (&json!(START), &json!(START + 5)));
+}
+
+fn generated_keys_have_the_issuer_of_the_default_tenant(server: &Server) {
+    let manager = server.as_key_manager();
+    let issuer = || {
+        let body = json!({"key": {"name": unique("key"), "algorithm": "Ed25519"}});
+        manager.post("/api/key/generate", &body).ok()["key"]["issuer"].take()
+    };
+    create(server, json!({"name": unique("other"), "issuer": "other.example"}));
+    assert_eq!(issuer(), json!("acme.com"));
+    let default = format!("/api/tenant/{}", server.default_tenant());
+    manager.patch(&default, &json!({"tenant": {"issuer": "login.example"}})).ok();
+    assert_eq!(issuer(), json!("login.example"));
+    manager.patch(&default, &json!({"tenant": {"issuer": null}})).ok();
+    assert_eq!(issuer(), json!("acme.com"));
 }

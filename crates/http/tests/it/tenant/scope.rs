@@ -17,11 +17,13 @@ fn check(server: &Server, client: &Client, own: &str) {
     assert_eq!((tenants.len(), &tenants[0]["id"]), (1, &json!(own)));
     client.get(&path(own)).ok();
     client.put(&path(own), &json!({"tenant": {"name": unique("own")}})).ok();
+    client.patch(&path(own), &json!({"tenant": {"name": unique("own")}})).ok();
     // Others do not exist for them; the default tenant is such another.
     for foreign in [&other, &server.default_tenant()] {
         let before = manager.get(&path(foreign)).ok();
         client.get(&path(foreign)).not_found();
         client.put(&path(foreign), &json!({"tenant": {"name": unique("other")}})).not_found();
+        client.patch(&path(foreign), &json!({"tenant": {"name": unique("other")}})).not_found();
         client.delete(&path(foreign)).not_found();
         assert_eq!(manager.get(&path(foreign)).ok(), before);
     }
@@ -32,7 +34,7 @@ fn check(server: &Server, client: &Client, own: &str) {
         .send_bytes("POST", "/api/tenant", Some(b"{"))
         .denied();
     client.post(&path(&crate::support::uuid()), &json!({"tenant": {"name": unique("more")}})).denied();
-    client.get("/api/tenant/search").not_found();
+    client.get("/api/tenant/search").denied();
 }
 
 fn keys_of_a_tenant_see_their_own(server: &Server) {
@@ -40,7 +42,7 @@ fn keys_of_a_tenant_see_their_own(server: &Server) {
     let key = server.api_key(json!({"tenantId": own}));
     check(server, &server.with_key(&key.value), &own);
     let own = server.tenant();
-    let endpoints = json!({"/api/tenant": ["GET", "PUT", "POST", "DELETE"]});
+    let endpoints = json!({"/api/tenant": ["GET", "PATCH", "PUT", "POST", "DELETE"]});
     let key = server.api_key(json!({"tenantId": own, "permissions": {"endpoints": endpoints}}));
     check(server, &server.with_key(&key.value), &own);
 }

@@ -1,12 +1,13 @@
-//! The server is killed while it deletes a tenant with thousands of API keys, which takes several transactions.
+//! The server is killed while it deletes a tenant with thousands of API keys, which takes several transactions, be it that
+//! the caller waits for the end or not.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claviger_crypto::{ApiKeyDigester, SealedItem};
 use claviger_domain::{
-    Actor, ApiKey, ApiKeyId, ChangeContext, Instant, KeptDocument, Name, Permissions, Revision, Tenant,
-    TenantId, TenantJwtConfiguration, TenantScope, TenantState,
+    Actor, ApiKey, ApiKeyId, ChangeContext, Instant as Moment, KeptDocument, Name, Permissions, Revision,
+    Tenant, TenantId, TenantJwtConfiguration, TenantScope, TenantState,
 };
 use claviger_storage::StoredApiKey;
 
@@ -18,10 +19,12 @@ const API_KEYS: u64 = 3000;
 /// The keys that are tried as credentials.
 const SAMPLE: usize = 20;
 const FEWEST_KILLS: usize = 3;
+/// A deletion that is not finished after this time is none.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Chance may let the first kills come too late.
 const MOST_KILLS: usize = 12;
 
-on_both!(a_tenant_goes_whole_or_not_at_all);
+on_both!(a_tenant_goes_whole_or_not_at_all, a_tenant_goes_behind_the_answer);
 
 /// How far a deletion had come when the server was killed.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +35,15 @@ enum Found {
 }
 
 fn a_tenant_goes_whole_or_not_at_all(place: &Place) {
+    kill_until_halfway(place, "");
+}
+
+fn a_tenant_goes_behind_the_answer(place: &Place) {
+    kill_until_halfway(place, "?async=true");
+}
+
+/// Kills the server during deletions that are asked for with this query, until one was stopped in the middle.
+fn kill_until_halfway(place: &Place, query: &str) {
     let installation = Installation::new(place);
     let mut numbers = Numbers::fresh();
     drop(Server::start(&installation).stop());
@@ -43,7 +55,7 @@ fn a_tenant_goes_whole_or_not_at_all(place: &Place) {
         let server = Server::start(&installation);
         let wait_for_mark = !kills.is_empty();
         let delay = longest.mul_f64(numbers.below(1000) as f64 / 1000.0);
-        kill_during_deletion(server, &installation, tenant, &values[0], wait_for_mark, delay);
+        kill_during_deletion(server, &installation, (tenant, query), &values[0], wait_for_mark, delay);
         let found = look(&installation, tenant);
         if found == Found::Gone {
             longest /= 2;
@@ -68,7 +80,7 @@ fn make_tenant(installation: &Installation<'_>, numbers: &mut Numbers) -> (Tenan
     let digest_key =
         installation.sealer(&store).unseal(SealedItem::ApiKeyDigestKey, &instance.sealed_digest_key);
     let digester = ApiKeyDigester::new(digest_key.unwrap()).unwrap();
-    let now = Instant::from_epoch_millis(1_000_000_000_000);
+    let now = Moment::from_epoch_millis(1_000_000_000_000);
     let id: TenantId = numbers.uuid().parse().unwrap();
     let tenant = Tenant {
         id,
@@ -132,7 +144,7 @@ fn make_tenant(installation: &Installation<'_>, numbers: &mut Numbers) -> (Tenan
 fn kill_during_deletion(
     server: Server,
     installation: &Installation<'_>,
-    tenant: TenantId,
+    (tenant, query): (TenantId, &str),
     value: &str,
     wait_for_mark: bool,
     delay: Duration,
@@ -141,7 +153,7 @@ fn kill_during_deletion(
     let mut bound = server.connect(value);
     assert_eq!(bound.call("GET", &path, None).status, 200);
     let mut manager = server.connect(&installation.bootstrap_key);
-    manager.send("DELETE", &path, None).unwrap();
+    manager.send("DELETE", &format!("{path}{query}"), None).unwrap();
     if wait_for_mark {
         // Keys of a tenant that is marked are refused.
         while bound.call("GET", &path, None).status == 200 {}
@@ -170,7 +182,8 @@ fn look(installation: &Installation<'_>, id: TenantId) -> Found {
     }
 }
 
-/// Whether the tenant is there; its keys must be as well, or not.
+/// Whether the tenant is there; its keys must be as well, or not. One whose deletion was stopped may be there for a while,
+/// but nobody is let in for it.
 fn check_over_http(
     server: &Server,
     installation: &Installation<'_>,
@@ -178,14 +191,20 @@ fn check_over_http(
     values: &[String],
 ) -> bool {
     let path = format!("/api/tenant/{tenant}");
-    let status = server.connect(&installation.bootstrap_key).call("GET", &path, None).status;
-    assert!([200, 404].contains(&status), "{status}");
-    let is_there = status == 200;
-    let expected = if is_there { 200 } else { 401 };
+    let mut manager = server.connect(&installation.bootstrap_key);
+    let mut is_active = || {
+        let reply = manager.call("GET", &path, None);
+        (reply.status != 404).then(|| reply.ok()["tenant"]["state"] == "Active")
+    };
+    let expected = if is_active() == Some(true) { 200 } else { 401 };
     let mut anonymous = Connection::anonymous(server.address).unwrap();
     for value in values {
         anonymous.send_raw("GET", &path, &format!("Authorization: {value}\r\n"), b"").unwrap();
         assert_eq!(anonymous.receive().unwrap().status, expected);
     }
-    is_there
+    let deadline = Instant::now() + PATIENCE;
+    while is_active() == Some(false) {
+        assert!(Instant::now() < deadline, "the deletion is not finished");
+    }
+    is_active() == Some(true)
 }

@@ -1,8 +1,9 @@
 //! `cargo xtask bench timing`: measures whether the time of a refusal tells its reason, and whether the measurement would find
-//! out. `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
+//! out. `cargo xtask bench tenant-delete`: whether checks go on while a large tenant is deleted. `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
 //! answers, and prints the medians as a table.
 
 use crate::features::OpenSsl;
+use crate::postgres::{Postgres, URL_VARIABLE};
 use crate::run::{Failure, Result, cargo, root, succeed};
 use serde_json::Value;
 use std::fmt::Write;
@@ -60,6 +61,31 @@ pub(crate) fn timing(openssl: OpenSsl) -> Result<()> {
     }
     println!("\nno difference in the server, and the added delay was found");
     Ok(())
+}
+
+/// Measures checks before and during the deletion of a large tenant, on SQLite and, where it can be had, on PostgreSQL.
+///
+/// # Errors
+/// The benchmark fails, or the checks were slowed down.
+pub(crate) fn tenant_delete(openssl: OpenSsl) -> Result<()> {
+    let postgres = Postgres::find();
+    let mut command = cargo(["bench", "-p", "claviger-http", "--bench", "tenant_delete"]);
+    command.args(openssl.arguments(&["claviger-http".to_owned()]));
+    match &postgres {
+        Postgres::Given => {}
+        Postgres::Started(server) => drop(command.env(URL_VARIABLE, server.url())),
+        Postgres::Absent(reason) => {
+            println!("on SQLite alone: {reason}");
+            command.env_remove(URL_VARIABLE);
+        }
+    }
+    let output = crate::run::read(&mut command)?;
+    print!("{output}");
+    match output.lines().last() {
+        Some("checks went on") => Ok(()),
+        Some("checks were slowed down") => Err(Failure::new("the deletion of a tenant slows checks down")),
+        _ => Err(Failure::new("the measurement ended without a verdict")),
+    }
 }
 
 /// The medians of each question, in the order of the number of endpoints and of the questions' names.

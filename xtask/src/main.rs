@@ -39,6 +39,7 @@ Usage: cargo xtask <command>
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
   bench engines       claviger-authz beside Cedar and Casbin, as a table
   bench timing        whether the time of a refusal tells its reason; and that an added delay would be found
+  bench tenant-delete whether checks go on while a tenant with 100000 API keys is deleted
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
@@ -74,6 +75,7 @@ enum Task {
     MigrateCheck,
     Bench(Vec<String>),
     BenchEngines,
+    BenchTenantDelete,
     BenchTiming,
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
@@ -108,6 +110,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("help" | "--help" | "-h", []) => Some(Task::Help),
         ("test", rest) => Some(Task::Test(extra(rest))),
         ("bench", ["engines"]) => Some(Task::BenchEngines),
+        ("bench", ["tenant-delete"]) => Some(Task::BenchTenantDelete),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("gateway-test", ["--short"]) => Some(Task::GatewayTestShort),
@@ -167,6 +170,7 @@ fn perform(task: Task) -> Result<u8> {
             .args(extra),
         ),
         Task::BenchEngines => done(bench::engines()),
+        Task::BenchTenantDelete => done(bench::tenant_delete(OpenSsl::detect())),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
@@ -198,6 +202,7 @@ mod tests {
         check("bench engines", Some(Task::BenchEngines));
         check("semver", Some(Task::Semver { bless: false }));
         check("semver --bless", Some(Task::Semver { bless: true }));
+        check("bench tenant-delete", Some(Task::BenchTenantDelete));
         check("bench timing", Some(Task::BenchTiming));
         check("ci", Some(Task::Ci));
         check("check", Some(Task::Check));

@@ -13,14 +13,13 @@ use claviger_storage::StoredApiKey;
 
 use crate::audit::audit;
 use crate::common::{Connection, Installation, Numbers, Server};
+use crate::load::PATIENCE;
 use crate::support::{Place, on_both};
 
 const API_KEYS: u64 = 3000;
 /// The keys that are tried as credentials.
 const SAMPLE: usize = 20;
 const FEWEST_KILLS: usize = 3;
-/// A deletion that is not finished after this time is none.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Chance may let the first kills come too late.
 const MOST_KILLS: usize = 12;
 

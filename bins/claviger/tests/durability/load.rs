@@ -2,10 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use crate::common::{Connection, Numbers};
+
+/// A deletion that is not finished after this time is none.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,6 +272,27 @@ impl Object {
         self.known.is_some()
     }
 
+    /// The object as it is, with its value. A tenant whose deletion was stopped in the middle goes behind the start of the
+    /// server: its end is waited for.
+    fn settled(&self, manager: &mut Connection) -> Option<(Value, Option<String>)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let reply = manager.call("GET", &self.kind.path(&self.id), None);
+            if reply.status == 404 {
+                return None;
+            }
+            let found = unwrap(self, reply.ok());
+            if found.0.get("state").is_none_or(|state| state != "PendingDelete") {
+                return Some(found);
+            }
+            assert!(
+                matches!(self.pending, Some(Pending::Deleted)),
+                "{self:?} is deleted, but nobody asked for it"
+            );
+            assert!(Instant::now() < deadline, "the deletion of {self:?} is not finished");
+        }
+    }
+
     /// Looks at the object on a server that was started again: it must be as acknowledged, or as the one unfinished change
     /// would have it, and nothing between. What is there is known from then on.
     pub(crate) fn check(
@@ -276,11 +301,7 @@ impl Object {
         anonymous: &mut Connection,
         ends: &mut Unfinished,
     ) {
-        let reply = manager.call("GET", &self.kind.path(&self.id), None);
-        let found = match reply.status {
-            404 => None,
-            _ => Some(unwrap(self, reply.ok())),
-        };
+        let found = self.settled(manager);
         let state = found.as_ref().map(|(state, _)| state);
         let as_known = state == self.known.as_ref();
         let as_pending = match &self.pending {

@@ -11,8 +11,8 @@ use crate::{Access, Path, Request, Target};
 
 /// A permission that matched a request. `Display` writes it in one line, as command line and roles do.
 ///
-/// In that line, what would mean something else there is percent-encoded: `*`, `:`, `{` and `}` in the path of an entry, where
-/// they stand for themselves, and whatever cannot stand in a fragment of a pattern. A line says by what this request was allowed. It says
+/// In that line, what would mean something else there is percent-encoded: `%`, `*`, `:`, `{` and `}` in the path of an entry,
+/// where they stand for themselves, and whatever cannot stand in a fragment of a pattern. A line says by what this request was allowed. It says
 /// nothing about other requests: what lies below an entry may be taken away by a longer one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -85,6 +85,7 @@ fn literally(path: &str) -> String {
     written.push('/');
     for c in path.chars() {
         match c {
+            '%' => written.push_str("%25"),
             '*' => written.push_str("%2A"),
             ':' => written.push_str("%3A"),
             '{' => written.push_str("%7B"),
@@ -167,7 +168,7 @@ mod tests {
             ("/v1/{id}:id=5", "GET:/v1/%7Bid%7D%3Aid=5"),
             ("/v1/**", "GET:/v1/%2A%2A"),
             ("/v1/x:y", "GET:/v1/x%3Ay"),
-            ("/v1/%3A", "GET:/v1/%3A"),
+            ("/v1/%3A", "GET:/v1/%253A"),
         ] {
             check(&key, Get, path, &[expected]);
             // What can be read as a role's at all is about nothing that the key may not do.

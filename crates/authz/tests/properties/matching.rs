@@ -27,7 +27,7 @@ fn decoded(text: &str) -> String {
 
 /// Takes back the percent-encoding of what stands for itself in the path of an entry.
 fn undone(path: &str) -> String {
-    [("%2A", "*"), ("%3A", ":"), ("%7B", "{"), ("%7D", "}")]
+    [("%2A", "*"), ("%3A", ":"), ("%7B", "{"), ("%7D", "}"), ("%25", "%")]
         .into_iter()
         .fold(path.to_owned(), |path, (written, meant)| path.replace(written, meant))
 }

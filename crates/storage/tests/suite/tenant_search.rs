@@ -40,11 +40,7 @@ fn compare(a: &Tenant, b: &Tenant, order: &[Order<TenantColumn>]) -> Ordering {
     let criterion = |order: &Order<TenantColumn>| {
         if order.descending { by(order.column).reverse() } else { by(order.column) }
     };
-    order
-        .iter()
-        .map(criterion)
-        .find(|result| result.is_ne())
-        .unwrap_or_else(|| by(TenantColumn::Id))
+    order.iter().map(criterion).find(|result| result.is_ne()).unwrap_or_else(|| by(TenantColumn::Id))
 }
 
 /// Every order of at most two columns.

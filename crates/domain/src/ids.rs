@@ -65,6 +65,22 @@ id!(
     ApiKeyId
 );
 id!(
+    /// Names an [`Entity`](crate::Entity); not secret.
+    EntityId
+);
+id!(
+    /// Names an [`EntityGrant`](crate::EntityGrant).
+    EntityGrantId
+);
+id!(
+    /// Names an [`EntityType`](crate::EntityType).
+    EntityTypeId
+);
+id!(
+    /// Names an [`EntityTypePermission`](crate::EntityTypePermission).
+    EntityTypePermissionId
+);
+id!(
     /// Names an [`IpAccessControlList`](crate::IpAccessControlList).
     IpAccessControlListId
 );

@@ -8,6 +8,8 @@ use crate::{Key, KeyId, KeyType};
 /// The kinds of objects that can name keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyOwner {
+    /// An entity type.
+    EntityType,
     /// A tenant.
     Tenant,
 }
@@ -17,6 +19,7 @@ impl KeyOwner {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::EntityType => "EntityType",
             Self::Tenant => "Tenant",
         }
     }
@@ -74,7 +77,19 @@ pub struct KeyPlace {
 }
 
 /// Every place that can name a key.
-pub const KEY_PLACES: [KeyPlace; 4] = [
+pub const KEY_PLACES: [KeyPlace; 6] = [
+    KeyPlace {
+        owner: KeyOwner::EntityType,
+        property: "jwtConfiguration.accessTokenKeyId",
+        usage: KeyUsage::SignAccessTokens,
+        column: "entity_type.access_token_key_id",
+    },
+    KeyPlace {
+        owner: KeyOwner::EntityType,
+        property: "jwtConfiguration.accessTokenVerificationKeyIds",
+        usage: KeyUsage::VerifyAccessTokens,
+        column: "entity_type.access_token_verification_key_ids",
+    },
     KeyPlace {
         owner: KeyOwner::Tenant,
         property: "jwtConfiguration.accessTokenKeyId",
@@ -170,6 +185,7 @@ mod tests {
         assert_eq!(unique(|place| format!("{:?} {:?}", place.owner, place.usage)), KEY_PLACES.len());
         assert_eq!(unique(|place| place.column.to_owned()), KEY_PLACES.len());
         assert_eq!(KeyOwner::Tenant.places().count(), 4);
+        assert_eq!(KeyOwner::EntityType.places().count(), 2);
     }
 
     #[test]

@@ -9,6 +9,9 @@ mod api_key_search;
 mod api_key_usage;
 mod change;
 mod change_search;
+mod entity;
+mod entity_search;
+mod entity_type;
 mod fusion;
 mod ids;
 mod instant;
@@ -33,8 +36,19 @@ pub use api_key_search::{ApiKeyColumn, ApiKeySearch, MAXIMUM_API_KEYS_PER_PAGE};
 pub use api_key_usage::{ApiKeyUsage, UsedValue, Uses};
 pub use change::{Actor, Change, ChangeContext, Revision};
 pub use change_search::{ChangeColumn, ChangeSearch, MAXIMUM_CHANGES_PER_PAGE};
+pub use entity::{ClientId, Entity, EntityGrant, InvalidClientId};
+pub use entity_search::{
+    EntityColumn, EntityFilter, EntityGrantColumn, EntityGrantSearch, EntitySearch, EntityTypeColumn,
+    EntityTypeSearch, MAXIMUM_ENTITY_IDS,
+};
+pub use entity_type::{
+    EntityType, EntityTypeJwtConfiguration, EntityTypePermission, MAXIMUM_ENTITY_TYPE_PERMISSIONS,
+};
 pub use fusion::{FusionId, InvalidFusionId, MAXIMUM_FUSION_ID_LENGTH};
-pub use ids::{ApiKeyId, InvalidId, IpAccessControlListId, KeyId, RoleId, TenantId};
+pub use ids::{
+    ApiKeyId, EntityGrantId, EntityId, EntityTypeId, EntityTypePermissionId, InvalidId,
+    IpAccessControlListId, KeyId, RoleId, TenantId,
+};
 pub use instant::Instant;
 pub use ip_access_control::{
     AddressRange, IpAccessControlEntry, IpAccessControlList, IpAction, MAXIMUM_IP_ENTRIES,

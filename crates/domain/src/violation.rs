@@ -133,8 +133,88 @@ codes! {
         "The body needs the header Content-Type: application/json.";
     CONTENT_TYPE_UNSUPPORTED = "UnsupportedContentType" Place::Request,
         "The body must be of the type application/json.";
+    ENTITY_CLIENT_ID_DUPLICATE = "duplicate" Place::Field("entity.clientId"),
+        "An entity with this client id exists already.";
+    ENTITY_CLIENT_ID_INVALID = "invalid" Place::Field("entity.clientId"),
+        "The client id has 1 to 191 characters, none of them a control character, and no white space at an end.";
+    ENTITY_CLIENT_ID_NOT_ALLOWED = "notAllowed" Place::Field("entity.clientId"),
+        "The client id of an entity cannot be changed. Make a new entity.";
+    ENTITY_CLIENT_SECRET_INVALID = "invalid" Place::Field("entity.clientSecret"),
+        "The secret has at most 1024 bytes, none of them of a control character.";
+    ENTITY_DATA_TOO_LONG = "tooLong" Place::Field("entity.data"),
+        "The data has more than 1 MiB.";
+    ENTITY_GRACE_PERIOD_INVALID = "invalid" Place::Field("gracePeriodInSeconds"),
+        "The grace period of a client secret must be a whole number of seconds from 0 to 2592000.";
+    ENTITY_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("entityId"),
+        "The id in the URL must be a UUID.";
+    ENTITY_ID_DUPLICATE = "duplicate" Place::Field("entityId"),
+        "An entity with this id exists already.";
+    ENTITY_MISSING = "missing" Place::Field("entity"),
+        "The body must hold the member entity.";
+    ENTITY_NAME_BLANK = "blank" Place::Field("entity.name"),
+        "The name is required.";
+    ENTITY_NAME_INVALID = "invalid" Place::Field("entity.name"),
+        "The name contains a control character.";
+    ENTITY_NAME_TOO_LONG = "tooLong" Place::Field("entity.name"),
+        "The name has more than 191 characters.";
+    ENTITY_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by clientId, insertInstant, lastUpdateInstant, name, tenantId or typeId, each with asc or desc.";
+    ENTITY_SEARCH_IDS_TOO_MANY = "tooMany" Place::AnyField,
+        "At most 1000 ids.";
+    ENTITY_SEARCH_NOT_SUPPORTED = "notSupported" Place::AnyField,
+        "Searches in the language of Elasticsearch are not possible. Search by queryString or ids.";
+    ENTITY_TYPE_DATA_TOO_LONG = "tooLong" Place::Field("entityType.data"),
+        "The data has more than 1 MiB.";
+    ENTITY_TYPE_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("entityTypeId"),
+        "The id in the URL must be a UUID.";
+    ENTITY_TYPE_ID_DUPLICATE = "duplicate" Place::Field("entityTypeId"),
+        "An entity type with this id exists already.";
+    ENTITY_TYPE_ID_IN_USE = "inUse" Place::Field("entityTypeId"),
+        "The entity type is in use.";
+    ENTITY_TYPE_INVALID = "invalid" Place::Field("entity.type.id"),
+        "There is no entity type with this id.";
+    ENTITY_TYPE_JWT_MEMBER_MISSING = "missing" Place::AnyField,
+        "A configuration that is enabled needs an accessTokenKeyId and a timeToLiveInSeconds.";
+    ENTITY_TYPE_KEY_INVALID = "invalid" Place::AnyField,
+        "There is no key with this id that can be used by an entity type here.";
+    ENTITY_TYPE_LIFETIME_INVALID = "invalid" Place::Field("entityType.jwtConfiguration.timeToLiveInSeconds"),
+        "The lifetime must be a whole number from 1 to 2147483647.";
+    ENTITY_TYPE_MISSING = "missing" Place::Field("entityType"),
+        "The body must hold the member entityType.";
+    ENTITY_TYPE_NAME_BLANK = "blank" Place::Field("entityType.name"),
+        "The name is required.";
+    ENTITY_TYPE_NAME_DUPLICATE = "duplicate" Place::Field("entityType.name"),
+        "An entity type with this name exists already.";
+    ENTITY_TYPE_NAME_INVALID = "invalid" Place::Field("entityType.name"),
+        "The name contains a control character.";
+    ENTITY_TYPE_NAME_TOO_LONG = "tooLong" Place::Field("entityType.name"),
+        "The name has more than 191 characters.";
+    ENTITY_TYPE_NOT_ALLOWED = "notAllowed" Place::Field("entity.type.id"),
+        "The type of an entity cannot be changed. Make a new entity.";
+    ENTITY_TYPE_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort entity types by id, insertInstant, lastUpdateInstant or name, each with ASC or DESC.";
+    ENTITY_TYPE_REQUIRED = "missing" Place::Field("entity.type.id"),
+        "The id of the type is required.";
+    ENTITY_TYPE_VERIFICATION_KEYS_TOO_MANY = "tooMany" Place::Field("entityType.jwtConfiguration.accessTokenVerificationKeyIds"),
+        "At most 64 keys.";
     EXCEPTION = "Exception" Place::Request,
         "An unexpected error. The log of the server has it under the request id in the header X-Request-Id.";
+    GRANT_DATA_TOO_LONG = "tooLong" Place::Field("grant.data"),
+        "The data has more than 1 MiB.";
+    GRANT_MISSING = "missing" Place::Field("grant"),
+        "The body must hold the member grant.";
+    GRANT_ORDER_BY_INVALID = "invalid" Place::AnyField,
+        "Sort by insertInstant or name, each with ASC or DESC.";
+    GRANT_PERMISSIONS_INVALID = "invalid" Place::Field("grant.permissions"),
+        "The type of the entity has no permission of this name.";
+    GRANT_RECIPIENT_INVALID = "invalid" Place::Field("grant.recipientEntityId"),
+        "There is no entity with this id in the tenant of the entity.";
+    GRANT_RECIPIENT_MISSING = "missing" Place::Field("grant.recipientEntityId"),
+        "A grant needs a recipient: exactly one of recipientEntityId and userId.";
+    GRANT_RECIPIENT_PARAMETER_MISSING = "missing" Place::Field("recipientEntityId"),
+        "The URL must name the recipient: recipientEntityId or userId.";
+    GRANT_USER_INVALID = "invalid" Place::Field("grant.userId"),
+        "There is no user with this id in the tenant of the entity.";
     INVALID_JSON = "invalidJSON" Place::Request,
         "The body is not the JSON that is expected here.";
     INVALID_OPTION = "invalidOption" Place::AnyField,
@@ -233,6 +313,30 @@ codes! {
         "The parameter stands in the URL more than once.";
     PARAMETER_COULD_NOT_CONVERT = "couldNotConvert" Place::AnyField,
         "The value of the parameter cannot be read.";
+    PERMISSION_DATA_TOO_LONG = "tooLong" Place::Field("permission.data"),
+        "The data has more than 1 MiB.";
+    PERMISSION_DESCRIPTION_INVALID = "invalid" Place::Field("permission.description"),
+        "The description has at most 4096 characters, without NUL.";
+    PERMISSION_ID_COULD_NOT_CONVERT = "couldNotConvert" Place::Field("permissionId"),
+        "The id in the URL must be a UUID.";
+    PERMISSION_ID_DUPLICATE = "duplicate" Place::Field("permissionId"),
+        "A permission with this id exists already.";
+    PERMISSION_MISSING = "missing" Place::Field("permission"),
+        "The body must hold the member permission.";
+    PERMISSION_NAME_BLANK = "blank" Place::Field("permission.name"),
+        "The name is required.";
+    PERMISSION_NAME_DUPLICATE = "duplicate" Place::Field("permission.name"),
+        "The entity type has a permission of this name already.";
+    PERMISSION_NAME_INVALID = "invalid" Place::Field("permission.name"),
+        "The name contains a control character.";
+    PERMISSION_NAME_NOT_ALLOWED = "notAllowed" Place::Field("permission.name"),
+        "The name of a permission cannot be changed. Make a new permission.";
+    PERMISSION_NAME_PARAMETER_MISSING = "missing" Place::Field("name"),
+        "The URL must name the permission.";
+    PERMISSION_NAME_TOO_LONG = "tooLong" Place::Field("permission.name"),
+        "The name has more than 191 characters.";
+    PERMISSIONS_TOO_MANY = "tooMany" Place::Field("permission"),
+        "An entity type has at most 1024 permissions.";
     RETRYABLE_CONFLICT = "retryableConflict" Place::Request,
         "Somebody else changed the object at the same time. Try again.";
     SOURCE_KEY_ID_INVALID = "invalid" Place::Field("sourceKeyId"),
@@ -253,6 +357,8 @@ codes! {
         "The default tenant cannot be deleted.";
     TENANT_ID_PENDING_DELETE = "pendingDelete" Place::Field("tenantId"),
         "The tenant is being deleted.";
+    TENANT_ID_REQUIRED = "TenantIdRequired" Place::Request,
+        "There is more than one tenant. Name one in the header X-FusionAuth-TenantId, or use an API key of a tenant.";
     TENANT_ISSUER_INVALID = "invalid" Place::Field("tenant.issuer"),
         "The issuer has 1 to 191 characters, none of them a control character.";
     TENANT_ISSUER_NOT_AUTHORIZED = "notAuthorized" Place::Field("tenant.issuer"),

@@ -8,6 +8,7 @@
 mod api_key;
 mod calendar;
 mod certificate;
+mod client_secret;
 mod digest;
 mod distinguished_name;
 mod error;
@@ -25,6 +26,7 @@ mod token;
 
 pub use api_key::{ApiKeyDigester, ApiKeyFormat, ApiKeyShape, MAXIMUM_PREFIX_LENGTH};
 pub use certificate::{CertificateInformation, certificate_information};
+pub use client_secret::generate_client_secret;
 pub use digest::{content_digest, text_digest};
 pub use error::CryptoError;
 pub use generate::{

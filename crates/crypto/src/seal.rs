@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use claviger_domain::{ApiKeyId, KeyId, Sealed, SecretBytes};
+use claviger_domain::{ApiKeyId, EntityId, KeyId, Sealed, SecretBytes};
 use openssl::symm::{Cipher, Crypter, Mode};
 use zeroize::Zeroizing;
 
@@ -44,6 +44,8 @@ pub enum SealedItem {
     ApiKeyDigestKey,
     /// The value of a retrievable API key.
     ApiKeyValue(ApiKeyId),
+    /// A secret of an entity, the present one or the one before.
+    ClientSecret(EntityId),
     /// The private half or the secret of a key that signs tokens.
     KeyMaterial(KeyId),
 }
@@ -54,6 +56,7 @@ impl SealedItem {
         match self {
             Self::ApiKeyDigestKey => String::from("claviger/api-key-digest-key"),
             Self::ApiKeyValue(id) => format!("claviger/api-key-value/{id}"),
+            Self::ClientSecret(id) => format!("claviger/client-secret/{id}"),
             Self::KeyMaterial(id) => format!("claviger/key-material/{id}"),
         }
     }
@@ -290,6 +293,8 @@ mod tests {
             SealedItem::ApiKeyDigestKey,
             SealedItem::ApiKeyValue(ApiKeyId::from_u128(id)),
             SealedItem::ApiKeyValue(ApiKeyId::from_u128(id + 1)),
+            SealedItem::ClientSecret(EntityId::from_u128(id)),
+            SealedItem::ClientSecret(EntityId::from_u128(id + 1)),
             SealedItem::KeyMaterial(KeyId::from_u128(id)),
             SealedItem::KeyMaterial(KeyId::from_u128(id + 1)),
         ];

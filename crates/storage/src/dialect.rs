@@ -236,7 +236,7 @@ fn is_busy(message: &str) -> bool {
 }
 
 /// The unique columns: constraint on PostgreSQL, column on SQLite, meaning.
-const UNIQUE: [(&str, &str, Entity, Field); 17] = [
+const UNIQUE: [(&str, &str, Entity, Field); 26] = [
     ("api_key_primary_key", "api_key.id", Entity::ApiKey, Field::Id),
     ("api_key_name_unique", "api_key.name", Entity::ApiKey, Field::Name),
     ("api_key_digest_unique", "api_key.digest", Entity::ApiKey, Field::Digest),
@@ -249,6 +249,30 @@ const UNIQUE: [(&str, &str, Entity, Field); 17] = [
         Field::Id,
     ),
     ("data_key_primary_key", "data_key.version", Entity::DataKey, Field::Id),
+    ("entity_primary_key", "entity.id", Entity::Entity, Field::Id),
+    ("entity_client_id_unique", "entity.client_id", Entity::Entity, Field::ClientId),
+    ("entity_id_tenant_id_unique", "entity.id, entity.tenant_id", Entity::Entity, Field::Id),
+    ("entity_grant_primary_key", "entity_grant.id", Entity::EntityGrant, Field::Id),
+    (
+        "entity_grant_recipient_unique",
+        "entity_grant.entity_id, entity_grant.recipient_entity_id",
+        Entity::EntityGrant,
+        Field::Id,
+    ),
+    ("entity_type_primary_key", "entity_type.id", Entity::EntityType, Field::Id),
+    ("entity_type_name_unique", "entity_type.name", Entity::EntityType, Field::Name),
+    (
+        "entity_type_permission_primary_key",
+        "entity_type_permission.id",
+        Entity::EntityTypePermission,
+        Field::Id,
+    ),
+    (
+        "entity_type_permission_name_unique",
+        "entity_type_permission.entity_type_id, entity_type_permission.name",
+        Entity::EntityTypePermission,
+        Field::Name,
+    ),
     ("instance_primary_key", "instance.singleton", Entity::Instance, Field::Id),
     (
         "ip_access_control_list_primary_key",

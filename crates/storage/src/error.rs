@@ -10,6 +10,14 @@ pub enum Entity {
     ApiKey,
     /// A version of the key that seals secrets.
     DataKey,
+    /// A machine or service that gets tokens.
+    Entity,
+    /// What one entity may do with another one.
+    EntityGrant,
+    /// What entities are of.
+    EntityType,
+    /// What can be granted on entities of a type.
+    EntityTypePermission,
     /// The one row about the instance as a whole.
     Instance,
     /// A list of the addresses from which API keys may be used.
@@ -23,9 +31,13 @@ pub enum Entity {
 }
 
 impl Entity {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::ApiKey,
         Self::DataKey,
+        Self::Entity,
+        Self::EntityGrant,
+        Self::EntityType,
+        Self::EntityTypePermission,
         Self::Instance,
         Self::IpAccessControlList,
         Self::Key,
@@ -39,6 +51,10 @@ impl Entity {
         match self {
             Self::ApiKey => "ApiKey",
             Self::DataKey => "DataKey",
+            Self::Entity => "Entity",
+            Self::EntityGrant => "EntityGrant",
+            Self::EntityType => "EntityType",
+            Self::EntityTypePermission => "EntityTypePermission",
             Self::Instance => "Instance",
             Self::IpAccessControlList => "IpAccessControlList",
             Self::Key => "Key",
@@ -53,6 +69,10 @@ impl Entity {
         match self {
             Self::ApiKey => "API key",
             Self::DataKey => "data key",
+            Self::Entity => "entity",
+            Self::EntityGrant => "entity grant",
+            Self::EntityType => "entity type",
+            Self::EntityTypePermission => "entity type permission",
             Self::Instance => "instance",
             Self::IpAccessControlList => "IP access control list",
             Self::Key => "key",
@@ -83,6 +103,8 @@ pub enum Field {
     Name,
     /// The digest of an API key's value: another key has the same value.
     Digest,
+    /// The client id of an entity.
+    ClientId,
     /// The id of an API key in Fusion's dialect.
     FusionId,
     /// The key identifier in token headers.
@@ -95,6 +117,7 @@ impl fmt::Display for Field {
             Self::Id => "id",
             Self::Name => "name",
             Self::Digest => "digest",
+            Self::ClientId => "client id",
             Self::FusionId => "fusion id",
             Self::Kid => "kid",
         })

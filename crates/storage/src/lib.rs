@@ -2,7 +2,7 @@
 //!
 //! [`Store::read`] and [`Store::write`] are the only doors. What a look-up may see is an argument of it
 //! ([`claviger_domain::TenantScope`]), and every mutation writes a row of the `change` table in the same
-//! transaction and tells the listener after the commit. Everything here blocks. Nothing of the database
+//! transaction and tells the listener after the commit, of what anybody keeps in memory. Everything here blocks. Nothing of the database
 //! library shows outside.
 
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
@@ -17,6 +17,11 @@ mod change_search;
 mod changes;
 mod conn;
 mod dialect;
+mod entities;
+mod entity_grants;
+mod entity_search;
+mod entity_type_permissions;
+mod entity_types;
 mod error;
 mod file;
 mod instance;
@@ -44,6 +49,10 @@ pub use api_key_search::{ApiKeyGrant, ApiKeyPage, IsWanted};
 pub use api_keys::LoadedApiKey;
 pub use change_search::ChangePage;
 pub use changes::{Action, ChangeRow};
+pub use entities::{ClientSecretChange, PreviousClientSecret, StoredEntity};
+pub use entity_grants::EntityGrantPage;
+pub use entity_search::EntityPage;
+pub use entity_types::EntityTypePage;
 pub use error::{Entity, Field, StorageError, TxError};
 pub use instance::Instance;
 pub use ip_access_control_lists::IpAccessControlListPage;

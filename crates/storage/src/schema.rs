@@ -146,6 +146,79 @@ diesel::table! {
 }
 
 diesel::table! {
+    entity_type (id) {
+        id -> Text,
+        revision -> BigInt,
+        name -> Text,
+        name_folded -> Text,
+        jwt_enabled -> Bool,
+        access_token_key_id -> Nullable<Text>,
+        access_token_verification_key_ids -> Text,
+        time_to_live_in_seconds -> Nullable<BigInt>,
+        data -> Nullable<Text>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    entity_type_permission (id) {
+        id -> Text,
+        revision -> BigInt,
+        entity_type_id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        is_default -> Bool,
+        data -> Nullable<Text>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    entity (id) {
+        id -> Text,
+        revision -> BigInt,
+        tenant_id -> Text,
+        entity_type_id -> Text,
+        name -> Text,
+        name_folded -> Text,
+        client_id -> Text,
+        client_id_folded -> Text,
+        sealed_client_secret -> Binary,
+        sealed_previous_client_secret -> Nullable<Binary>,
+        previous_client_secret_valid_until -> Nullable<BigInt>,
+        parent_id -> Nullable<Text>,
+        data -> Nullable<Text>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    entity_grant (id) {
+        id -> Text,
+        revision -> BigInt,
+        tenant_id -> Text,
+        entity_id -> Text,
+        recipient_entity_id -> Text,
+        data -> Nullable<Text>,
+        insert_instant -> BigInt,
+        last_update_instant -> BigInt,
+    }
+}
+
+diesel::table! {
+    entity_grant_permission (entity_grant_id, permission_id) {
+        entity_grant_id -> Text,
+        permission_id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(entity, entity_grant, entity_type);
+diesel::allow_tables_to_appear_in_same_query!(entity_grant_permission, entity_type_permission);
+
+diesel::table! {
     change (id) {
         id -> BigInt,
         instant -> BigInt,

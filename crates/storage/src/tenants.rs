@@ -58,6 +58,19 @@ impl ReadTransaction<'_> {
             self.run(|connection| tenant::table.order((tenant::name, tenant::id)).load(connection))?;
         rows.into_iter().map(Tenant::try_from).collect()
     }
+
+    /// The id of the one tenant that there is; `None` when there are more.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when the id makes no sense, and failures of the database.
+    pub fn only_tenant(&mut self) -> Result<Option<TenantId>, StorageError> {
+        let query = tenant::table.order(tenant::id).limit(2).select(tenant::id);
+        let ids: Vec<String> = self.run(|connection| query.load(connection))?;
+        match ids.as_slice() {
+            [only] => only.parse().map(Some).map_err(|_| corrupt(Entity::Tenant, only, "id")),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl WriteTransaction<'_> {
@@ -110,11 +123,12 @@ impl WriteTransaction<'_> {
         Ok(after)
     }
 
-    /// Deletes a tenant; `false` when there was none. Its API keys must be gone before
-    /// ([`Self::delete_api_keys_of_tenant`]).
+    /// Deletes a tenant; `false` when there was none. Its API keys, grants and entities must be
+    /// gone before ([`Self::delete_api_keys_of_tenant`], [`Self::delete_grants_of_tenant`],
+    /// [`Self::delete_entities_of_tenant`]).
     ///
     /// # Errors
-    /// [`StorageError::InUse`] while API keys belong to it or it is the default tenant, and failures of the
+    /// [`StorageError::InUse`] while any of these belong to it or it is the default tenant, and failures of the
     /// database.
     pub fn delete_tenant(&mut self, id: TenantId) -> Result<bool, StorageError> {
         self.delete_key_references(KeyOwner::Tenant, &id.to_string())?;
@@ -173,11 +187,11 @@ fn json_or_nothing(row: Row) -> Value {
         .map_or_else(|error| json!({ "corrupt": error.to_string() }), |row| tenant_json(&row))
 }
 
-fn ids_text(ids: &[KeyId]) -> String {
+pub(crate) fn ids_text(ids: &[KeyId]) -> String {
     Value::from_iter(ids.iter().map(ToString::to_string)).to_string()
 }
 
-fn ids_from_text(text: &str) -> Option<Vec<KeyId>> {
+pub(crate) fn ids_from_text(text: &str) -> Option<Vec<KeyId>> {
     let ids: Vec<String> = serde_json::from_str(text).ok()?;
     ids.iter().map(|id| id.parse().ok()).collect()
 }

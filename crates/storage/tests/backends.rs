@@ -15,6 +15,8 @@ mod suite {
     pub mod access_rules;
     pub mod api_key_search;
     pub mod change_search;
+    pub mod entities;
+    pub mod entity_search;
     pub mod ip_access_control_search;
     pub mod key_search;
     pub mod locks;
@@ -120,6 +122,25 @@ suite! {
         change_searches_have_bounds
         changes_are_put_into_words
         corrupt_changes_are_reported;
+    entities:
+        entity_types_round_trip
+        entities_round_trip
+        grants_round_trip
+        entity_conflicts_name_the_first_field
+        entities_stay_in_their_tenant
+        grants_join_entities_of_one_tenant
+        secrets_are_replaced_and_end
+        permissions_leave_grants_when_they_go
+        types_in_use_stay
+        entities_go_with_their_grants
+        entities_go_with_their_tenant
+        old_revisions_of_entities_are_stale
+        corrupt_entities_are_reported
+        changes_of_entities_are_recorded_without_secrets;
+    entity_search:
+        entity_searches_agree_with_a_model
+        grant_searches_agree_with_a_model
+        type_searches_agree_with_a_model;
     ip_access_control_search:
         list_searches_agree_with_a_model
         list_searches_have_bounds;

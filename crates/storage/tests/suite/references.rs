@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use claviger_domain::{KEY_PLACES, KeyId, KeyOwner, KeyPlace, KeyReference, KeyUsage, Tenant, TenantId};
+use claviger_domain::{
+    EntityType, EntityTypeId, KEY_PLACES, KeyId, KeyOwner, KeyPlace, KeyReference, KeyUsage, Tenant, TenantId,
+};
 use claviger_storage::{Entity, StorageError, Store};
 
 use crate::support::{Database, Kind, objects, read, try_write, write};
@@ -21,9 +23,31 @@ fn tenant_with(places: &[(&KeyPlace, KeyId)]) -> Tenant {
     tenant
 }
 
+/// An entity type that names keys in these places.
+fn entity_type_with(places: &[(&KeyPlace, KeyId)]) -> EntityType {
+    let mut entity_type = objects::entity_type(1);
+    for (place, key) in places {
+        match place.usage {
+            KeyUsage::SignAccessTokens => entity_type.jwt.access_token_key_id = Some(*key),
+            KeyUsage::VerifyAccessTokens => entity_type.jwt.access_token_verification_key_ids.push(*key),
+            KeyUsage::SignIdTokens | KeyUsage::VerifyIdTokens => panic!("entities get no id tokens"),
+        }
+    }
+    entity_type
+}
+
 /// Writes an object of this kind that names exactly these keys: a new one, or the one that was written before.
 fn put(store: &Store, owner: KeyOwner, places: &[(&KeyPlace, KeyId)]) {
     match owner {
+        KeyOwner::EntityType => {
+            let entity_type = entity_type_with(places);
+            write(store, move |tx| match tx.find_entity_type(entity_type.id)? {
+                None => tx.insert_entity_type(&entity_type),
+                Some(stored) => tx
+                    .update_entity_type(&EntityType { revision: stored.revision, ..entity_type.clone() })
+                    .map(drop),
+            });
+        }
         KeyOwner::Tenant => {
             let tenant = tenant_with(places);
             write(store, move |tx| match tx.find_tenant(tenant.id, claviger_domain::TenantScope::All)? {
@@ -38,6 +62,9 @@ fn put(store: &Store, owner: KeyOwner, places: &[(&KeyPlace, KeyId)]) {
 
 fn remove(store: &Store, owner: KeyOwner) {
     match owner {
+        KeyOwner::EntityType => {
+            assert!(write(store, |tx| tx.delete_entity_type(EntityTypeId::from_u128(1))));
+        }
         KeyOwner::Tenant => assert!(write(store, |tx| tx.delete_tenant(TenantId::from_u128(1)))),
     }
 }
@@ -46,6 +73,7 @@ fn remove(store: &Store, owner: KeyOwner) {
 fn reference(place: &KeyPlace, key_id: KeyId) -> KeyReference {
     KeyReference {
         owner: place.owner.as_str().to_owned(),
+        // The same text for objects of every kind.
         owner_id: TenantId::from_u128(1).to_string(),
         property: place.property.to_owned(),
         key_id,

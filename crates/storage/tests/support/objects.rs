@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use claviger_domain::{
-    AddressRange, ApiKey, ApiKeyDigest, ApiKeyId, FusionId, Instant, IpAccessControlEntry,
-    IpAccessControlList, IpAccessControlListId, IpAction, KeptDocument, Key, KeyAlgorithm, KeyId, KeyType,
-    Kid, Name, Permissions, Revision, Role, RoleId, RoleName, Sealed, Tenant, TenantId,
-    TenantJwtConfiguration, TenantState,
+    AddressRange, ApiKey, ApiKeyDigest, ApiKeyId, ClientId, Entity, EntityGrant, EntityGrantId, EntityId,
+    EntityType, EntityTypeId, EntityTypeJwtConfiguration, EntityTypePermission, EntityTypePermissionId,
+    FusionId, Instant, IpAccessControlEntry, IpAccessControlList, IpAccessControlListId, IpAction,
+    KeptDocument, Key, KeyAlgorithm, KeyId, KeyType, Kid, Name, Permissions, Revision, Role, RoleId,
+    RoleName, Sealed, Tenant, TenantId, TenantJwtConfiguration, TenantState,
 };
 use claviger_storage::{StoredApiKey, StoredKey};
 
@@ -140,4 +141,64 @@ pub fn fusion_key(number: u128, roles: &[&str]) -> StoredApiKey {
     made.api_key.name_repeats = true;
     made.api_key.permissions = Permissions::Roles(roles.iter().map(|name| role_name(name)).collect());
     made
+}
+
+/// An entity type without keys.
+pub fn entity_type(number: u128) -> EntityType {
+    EntityType {
+        id: EntityTypeId::from_u128(number),
+        revision: Revision::FIRST,
+        name: name(&format!("type {number}")),
+        jwt: EntityTypeJwtConfiguration::default(),
+        data: None,
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
+}
+
+/// A permission of a type. Its name says its number.
+pub fn permission(number: u128, entity_type: u128) -> EntityTypePermission {
+    EntityTypePermission {
+        id: EntityTypePermissionId::from_u128(number),
+        revision: Revision::FIRST,
+        entity_type_id: EntityTypeId::from_u128(entity_type),
+        name: name(&format!("permission {number}")),
+        description: Some(String::from("for tests")),
+        is_default: false,
+        data: None,
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
+}
+
+/// An entity of a tenant, of the type 1.
+pub fn entity(number: u128, tenant: u128) -> Entity {
+    let id = EntityId::from_u128(number);
+    Entity {
+        id,
+        revision: Revision::FIRST,
+        tenant_id: TenantId::from_u128(tenant),
+        entity_type_id: EntityTypeId::from_u128(1),
+        name: name(&format!("entity {number}")),
+        client_id: ClientId::from(id),
+        parent_id: None,
+        data: None,
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
+}
+
+/// A grant on one entity of the tenant 1 to another one.
+pub fn grant(number: u128, entity: u128, recipient: u128, permissions: &[&str]) -> EntityGrant {
+    EntityGrant {
+        id: EntityGrantId::from_u128(number),
+        revision: Revision::FIRST,
+        tenant_id: TenantId::from_u128(1),
+        entity_id: EntityId::from_u128(entity),
+        recipient_entity_id: EntityId::from_u128(recipient),
+        permissions: permissions.iter().map(|text| name(text)).collect(),
+        data: None,
+        insert_instant: Instant::from_epoch_millis(1),
+        last_update_instant: Instant::from_epoch_millis(2),
+    }
 }

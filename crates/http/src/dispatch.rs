@@ -190,8 +190,10 @@ async fn respond(
         seen.dialect = carrier.map_or(Dialect::FusionAuth, Carrier::dialect);
         seen.answers_in = if target == Target::Roles { Dialect::Fusion } else { seen.dialect };
     }
-    let (route, parameter) = match find(&path, method, seen.dialect) {
-        Found::Route(route, parameter) => (route, parameter.map(str::to_owned)),
+    let (route, parameter, inner_parameter) = match find(&path, method, seen.dialect) {
+        Found::Route(route, parameter, inner) => {
+            (route, parameter.map(str::to_owned), inner.map(str::to_owned))
+        }
         Found::OtherMethods => return Err(ApiError::MethodNotAllowed),
         Found::Nothing => return Err(ApiError::NoSuchPath),
     };
@@ -223,6 +225,7 @@ async fn respond(
     let operation = route.operation;
     let input = Input {
         parameter,
+        inner_parameter,
         query: query(request, route)?,
         content_type: headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
         body,
@@ -484,6 +487,10 @@ fn log(
                 route.operation,
                 Operation::SearchApiKeysByBody
                     | Operation::SearchAuditLogsByBody
+                    | Operation::FlushEntitySearch
+                    | Operation::SearchEntitiesByBody
+                    | Operation::SearchEntityGrantsByBody
+                    | Operation::SearchEntityTypesByBody
                     | Operation::SearchIpAccessControlListsByBody
                     | Operation::SearchKeysByBody
                     | Operation::SearchTenantsByBody

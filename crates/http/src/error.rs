@@ -217,7 +217,9 @@ impl From<StorageError> for ApiError {
         match error {
             // Whoever chooses Fusion's ids and the names of roles looks first whether they are taken.
             StorageError::Conflict { field: Field::FusionId, .. }
-            | StorageError::Conflict { entity: Entity::Role, .. } => Self::Conflict,
+            | StorageError::Conflict { entity: Entity::Role, .. }
+            // Somebody else made the same grant at the same time.
+            | StorageError::Conflict { entity: Entity::EntityGrant, .. } => Self::Conflict,
             StorageError::Conflict { entity, field } => match conflict_code(entity, field) {
                 Some(code) => code.into(),
                 None => Self::Internal(format!("unexpected conflict: {entity:?} {field:?}")),
@@ -227,9 +229,12 @@ impl From<StorageError> for ApiError {
                 (&codes::API_KEY_IP_ACL_INVALID).into()
             }
             StorageError::InUse(Entity::IpAccessControlList) => (&codes::IP_ACL_ID_IN_USE).into(),
+            StorageError::InUse(Entity::EntityType) => (&codes::ENTITY_TYPE_ID_IN_USE).into(),
             StorageError::InUse(Entity::Key) => (&codes::KEY_ID_IN_USE).into(),
             // What is named, a key by a tenant or a role by an API key, was there when it was checked, and is gone now.
-            StorageError::MissingReference(Entity::Key | Entity::Role)
+            StorageError::MissingReference(
+                Entity::EntityType | Entity::EntityTypePermission | Entity::Key | Entity::Role,
+            )
             | StorageError::InUse(_)
             | StorageError::Stale => Self::Conflict,
             StorageError::Busy => Self::Busy("the database"),
@@ -254,6 +259,12 @@ fn conflict_code(entity: Entity, field: Field) -> Option<&'static Code> {
         (Entity::ApiKey, Field::Id) => &codes::API_KEY_ID_DUPLICATE,
         (Entity::ApiKey, Field::Name) => &codes::API_KEY_NAME_DUPLICATE,
         (Entity::ApiKey, Field::Digest) => &codes::API_KEY_KEY_DUPLICATE,
+        (Entity::Entity, Field::ClientId) => &codes::ENTITY_CLIENT_ID_DUPLICATE,
+        (Entity::Entity, Field::Id) => &codes::ENTITY_ID_DUPLICATE,
+        (Entity::EntityType, Field::Id) => &codes::ENTITY_TYPE_ID_DUPLICATE,
+        (Entity::EntityType, Field::Name) => &codes::ENTITY_TYPE_NAME_DUPLICATE,
+        (Entity::EntityTypePermission, Field::Id) => &codes::PERMISSION_ID_DUPLICATE,
+        (Entity::EntityTypePermission, Field::Name) => &codes::PERMISSION_NAME_DUPLICATE,
         (Entity::IpAccessControlList, Field::Id) => &codes::IP_ACL_ID_DUPLICATE,
         (Entity::IpAccessControlList, Field::Name) => &codes::IP_ACL_NAME_DUPLICATE,
         (Entity::Key, Field::Id) => &codes::KEY_ID_DUPLICATE,

@@ -3,6 +3,7 @@
 //! All of it runs on a blocking thread, in one call, but for what [`handle_quickly`] does. The match over [`Operation`] is exhaustive: a route without a
 //! handler does not compile.
 
+mod entity;
 mod fusion;
 
 use std::str::FromStr;
@@ -38,8 +39,10 @@ const JWKS_CACHE_SECONDS: u32 = 60;
 
 /// What a request brings along, besides its caller.
 pub(crate) struct Input {
-    /// The one path parameter.
+    /// The first path parameter, on most paths the only one.
     pub(crate) parameter: Option<String>,
+    /// The second one, of what lies inside the object that the first one names.
+    pub(crate) inner_parameter: Option<String>,
     /// The value of `Content-Type`.
     pub(crate) content_type: Option<String>,
     /// The whole body.
@@ -169,6 +172,36 @@ pub(crate) fn handle(
         | Operation::RetrieveRole
         | Operation::UpdateRole
         | Operation::DeleteRole => fusion::handle(state, operation, known?, &input),
+        Operation::CreateEntityType
+        | Operation::RetrieveEntityTypes
+        | Operation::RetrieveEntityType
+        | Operation::UpdateEntityType
+        | Operation::PatchEntityType
+        | Operation::DeleteEntityType
+        | Operation::SearchEntityTypes
+        | Operation::SearchEntityTypesByBody
+        | Operation::CreateEntityTypePermission
+        | Operation::UpdateEntityTypePermission
+        | Operation::PatchEntityTypePermission
+        | Operation::DeleteEntityTypePermission
+        | Operation::DeleteEntityTypePermissionByName => {
+            entity::handle_type(state, operation, known?, &input)
+        }
+        Operation::CreateEntity
+        | Operation::RetrieveEntity
+        | Operation::UpdateEntity
+        | Operation::PatchEntity
+        | Operation::DeleteEntity
+        | Operation::RotateClientSecret
+        | Operation::SearchEntities
+        | Operation::SearchEntitiesByBody
+        | Operation::FlushEntitySearch
+        | Operation::UpsertEntityGrant
+        | Operation::ReplaceEntityGrant
+        | Operation::RetrieveEntityGrants
+        | Operation::DeleteEntityGrant
+        | Operation::SearchEntityGrants
+        | Operation::SearchEntityGrantsByBody => entity::handle(state, operation, known?, &input),
         Operation::CreateIpAccessControlList => {
             let id = input.optional_id(&codes::IP_ACL_ID_COULD_NOT_CONVERT);
             let (id, fields) = both(id, input.document().and_then(wire::ip_acl::fields))?;

@@ -29,7 +29,7 @@ pub fn openapi_document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Claviger",
-            "description": format!("API keys, the addresses from which they may be used, signing keys and tenants, as FusionAuth {FUSIONAUTH_VERSION} answers."),
+            "description": format!("API keys, the addresses from which they may be used, signing keys, tenants and entities, as FusionAuth {FUSIONAUTH_VERSION} answers."),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "version": env!("CARGO_PKG_VERSION"),
         },
@@ -65,9 +65,7 @@ fn operation(route: &Route) -> Value {
         },
     });
     let mut parameters = Vec::new();
-    if let Some(name) =
-        route.template.split('/').find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-    {
+    for name in route.template.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
         let schema = match (route.operation, route.guard) {
             (Operation::RetrieveAuditLog, _) => json!({"type": "integer", "format": "int64"}),
             (_, Guard::Gateway) => json!({"type": "string"}),
@@ -91,7 +89,10 @@ fn operation(route: &Route) -> Value {
             members.insert("parameters".to_owned(), parameters.into());
         }
         if let Takes::Json(schema) = route.takes {
-            let required = !matches!(route.operation, Operation::RotateApiKey | Operation::DeleteTenant);
+            let required = !matches!(
+                route.operation,
+                Operation::RotateApiKey | Operation::RotateClientSecret | Operation::DeleteTenant
+            );
             let content = match route.method {
                 Method::Patch => patch_content(schema),
                 _ => content(schema),
@@ -218,7 +219,9 @@ fn responses(route: &Route) -> Value {
     if matches!(route.operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys) {
         add("304", "The document has the tag in If-None-Match still", false);
     }
-    if (has_id && route.method != Method::Post)
+    // A POST that ends with an id makes what it names.
+    if (has_id && !(route.method == Method::Post && route.template.ends_with('}')))
+        || route.template.matches('{').count() > 1
         || matches!(route.operation, Operation::RetrievePublicKeys | Operation::Authorize)
     {
         add("404", "No such object within reach", false);
@@ -228,6 +231,9 @@ fn responses(route: &Route) -> Value {
             route.operation,
             Operation::SearchApiKeysByBody
                 | Operation::SearchAuditLogsByBody
+                | Operation::SearchEntitiesByBody
+                | Operation::SearchEntityGrantsByBody
+                | Operation::SearchEntityTypesByBody
                 | Operation::SearchIpAccessControlListsByBody
                 | Operation::SearchKeysByBody
                 | Operation::VendToken
@@ -296,6 +302,11 @@ fn schemas() -> Map<String, Value> {
         wire::api_key_search::schemas(),
         wire::audit_log::schemas(),
         wire::authorization::schemas(),
+        wire::entity::schemas(),
+        wire::entity_grant::schemas(),
+        wire::entity_search::schemas(),
+        wire::entity_type::schemas(),
+        wire::entity_type_permission::schemas(),
         wire::fusion::schemas(),
         wire::ip_acl::schemas(),
         wire::ip_acl_search::schemas(),

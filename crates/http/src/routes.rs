@@ -1,8 +1,17 @@
 //! The one table of routes. It routes requests, feeds the gate, makes `docs/API.md` and the OpenAPI document, and drives
 //! the authorization matrix of the tests.
 
+mod parameters;
+
 use claviger_authz::{Endpoint, EndpointScope, Path};
 use claviger_domain::Method;
+
+use parameters::{
+    API_KEY_SEARCH_PARAMETERS, AUDIT_LOG_SEARCH_PARAMETERS, ENTITY_SEARCH_PARAMETERS,
+    ENTITY_TYPE_SEARCH_PARAMETERS, FORWARD_AUTH_PARAMETERS, GRANT_PARAMETERS, GRANT_SEARCH_PARAMETERS,
+    IP_ACL_SEARCH_PARAMETERS, PERMISSION_PARAMETERS, PUBLIC_KEY_PARAMETERS, ROLE_PARAMETERS,
+    SEARCH_PARAMETERS, TENANT_DELETE_PARAMETERS, TENANT_SEARCH_PARAMETERS,
+};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,34 @@ pub enum Operation {
     RetrieveRole,
     UpdateRole,
     DeleteRole,
+    CreateEntityType,
+    RetrieveEntityTypes,
+    RetrieveEntityType,
+    UpdateEntityType,
+    PatchEntityType,
+    DeleteEntityType,
+    SearchEntityTypes,
+    SearchEntityTypesByBody,
+    CreateEntityTypePermission,
+    UpdateEntityTypePermission,
+    PatchEntityTypePermission,
+    DeleteEntityTypePermission,
+    DeleteEntityTypePermissionByName,
+    CreateEntity,
+    RetrieveEntity,
+    UpdateEntity,
+    PatchEntity,
+    DeleteEntity,
+    RotateClientSecret,
+    SearchEntities,
+    SearchEntitiesByBody,
+    FlushEntitySearch,
+    UpsertEntityGrant,
+    ReplaceEntityGrant,
+    RetrieveEntityGrants,
+    DeleteEntityGrant,
+    SearchEntityGrants,
+    SearchEntityGrantsByBody,
     CreateIpAccessControlList,
     RetrieveIpAccessControlList,
     UpdateIpAccessControlList,
@@ -153,6 +190,11 @@ impl Route {
         match self.operation {
             Operation::SearchApiKeys => &API_KEY_SEARCH_PARAMETERS,
             Operation::SearchAuditLogs => &AUDIT_LOG_SEARCH_PARAMETERS,
+            Operation::DeleteEntityTypePermissionByName => &PERMISSION_PARAMETERS,
+            Operation::RetrieveEntityGrants | Operation::DeleteEntityGrant => &GRANT_PARAMETERS,
+            Operation::SearchEntities => &ENTITY_SEARCH_PARAMETERS,
+            Operation::SearchEntityGrants => &GRANT_SEARCH_PARAMETERS,
+            Operation::SearchEntityTypes => &ENTITY_TYPE_SEARCH_PARAMETERS,
             Operation::SearchIpAccessControlLists => &IP_ACL_SEARCH_PARAMETERS,
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::SearchTenants => &TENANT_SEARCH_PARAMETERS,
@@ -220,135 +262,6 @@ const fn route(
     Route { method, template, guard, operation, takes, gives, summary, dialect: None }
 }
 
-const fn parameter(
-    name: &'static str,
-    schema_type: &'static str,
-    description: &'static str,
-) -> QueryParameter {
-    QueryParameter { name, schema_type, description }
-}
-
-const SEARCH_PARAMETERS: [QueryParameter; 6] = [
-    parameter("algorithm", "string", "Only keys of this algorithm"),
-    parameter(
-        "name",
-        "string",
-        "Only keys whose name contains this; `*` stands for any characters, `**` for an asterisk",
-    ),
-    parameter("numberOfResults", "integer", "Keys on the page; 25 if absent"),
-    parameter(
-        "orderBy",
-        "string",
-        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
-    ),
-    parameter("startRow", "integer", "Keys to skip; 0 if absent"),
-    parameter("type", "string", "Only keys of this type"),
-];
-
-const IP_ACL_SEARCH_PARAMETERS: [QueryParameter; 4] = [
-    parameter(
-        "name",
-        "string",
-        "Only lists whose name contains this; `*` stands for any characters, `**` for an asterisk",
-    ),
-    parameter("numberOfResults", "integer", "Lists on the page; 25 if absent"),
-    parameter(
-        "orderBy",
-        "string",
-        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
-    ),
-    parameter("startRow", "integer", "Lists to skip; 0 if absent"),
-];
-
-const API_KEY_SEARCH_PARAMETERS: [QueryParameter; 12] = [
-    parameter("disabled", "boolean", "Only keys that are disabled, or only keys that are not"),
-    parameter("expiresBefore", "integer", "Only keys that expire, or did, earlier than this instant"),
-    parameter("ipAccessControlListId", "string", "Only keys that name this list"),
-    parameter("keyManager", "boolean", "Only key managers, or only other keys"),
-    parameter(
-        "name",
-        "string",
-        "Only keys whose name contains this; `*` stands for any characters, `**` for an asterisk",
-    ),
-    parameter("numberOfResults", "integer", "Keys on the page; 25 if absent, at most 1000"),
-    parameter(
-        "orderBy",
-        "string",
-        "Columns separated by commas, each with ASC or DESC; `insertInstant DESC` if absent",
-    ),
-    parameter("retrievable", "boolean", "Only keys whose value can be read again, or only others"),
-    parameter("role", "string", "Only keys that have this role of Fusion's dialect"),
-    parameter("startRow", "integer", "Keys to skip; 0 if absent"),
-    parameter("tenantId", "string", "Only keys of this tenant"),
-    parameter("unusedSince", "integer", "Only keys that were made before this instant and not used since"),
-];
-
-const TENANT_SEARCH_PARAMETERS: [QueryParameter; 4] = [
-    parameter(
-        "name",
-        "string",
-        "Only tenants whose name contains this; `*` stands for any characters, `**` for an asterisk",
-    ),
-    parameter("numberOfResults", "integer", "Tenants on the page; 25 if absent"),
-    parameter(
-        "orderBy",
-        "string",
-        "Columns separated by commas, each with ASC or DESC; `name ASC` if absent",
-    ),
-    parameter("startRow", "integer", "Tenants to skip; 0 if absent"),
-];
-
-const TENANT_DELETE_PARAMETERS: [QueryParameter; 1] = [parameter(
-    "async",
-    "boolean",
-    "With `true` the answer is 202 once the tenant's API keys are refused; the rest follows",
-)];
-
-const AUDIT_LOG_SEARCH_PARAMETERS: [QueryParameter; 11] = [
-    parameter("end", "integer", "Only entries at this instant or earlier"),
-    parameter(
-        "message",
-        "string",
-        "Only entries whose message contains this; `*` stands for any characters, `**` for an asterisk",
-    ),
-    parameter(
-        "newValue",
-        "string",
-        "Only entries whose new value, as JSON, contains this; wildcards likewise",
-    ),
-    parameter("numberOfResults", "integer", "Entries on the page; 25 if absent, at most 1000"),
-    parameter(
-        "oldValue",
-        "string",
-        "Only entries whose old value, as JSON, contains this; wildcards likewise",
-    ),
-    parameter(
-        "orderBy",
-        "string",
-        "Columns separated by commas, each with ASC or DESC; `insertInstant DESC` if absent",
-    ),
-    parameter("reason", "string", "Only entries whose reason contains this; none has one"),
-    parameter("start", "integer", "Only entries at this instant or later"),
-    parameter("startRow", "integer", "Entries to skip; 0 if absent"),
-    parameter("tenantId", "string", "Only entries about this tenant and what belongs to it"),
-    parameter("user", "string", "Only entries whose insertUser contains this; wildcards likewise"),
-];
-
-const PUBLIC_KEY_PARAMETERS: [QueryParameter; 3] = [
-    parameter("applicationId", "string", "The key that signs the access tokens of this application"),
-    parameter("keyId", "string", "The same as kid"),
-    parameter("kid", "string", "The key with this kid"),
-];
-
-const ROLE_PARAMETERS: [QueryParameter; 1] =
-    [parameter("name", "string", "Only roles whose name contains this, whatever its case")];
-
-const FORWARD_AUTH_PARAMETERS: [QueryParameter; 1] = [parameter(
-    "upstreamToken",
-    "boolean",
-    "With `true` the answer to a request that may go on has a token for the upstream",
-)];
-
 const API_KEY: Takes = Takes::Json("ApiKeyRequest");
 const ONE_API_KEY: Gives = Gives::Json("ApiKeyResponse");
 const FOUND_API_KEYS: Gives = Gives::Json("ApiKeySearchResponse");
@@ -356,6 +269,16 @@ const FUSION_API_KEY: Takes = Takes::Json("FusionApiKeyRequest");
 const ONE_FUSION_API_KEY: Gives = Gives::Json("FusionApiKey");
 const ROLE: Takes = Takes::Json("RoleRequest");
 const ONE_ROLE: Gives = Gives::Json("Role");
+const ENTITY_TYPE: Takes = Takes::Json("EntityTypeRequest");
+const ONE_ENTITY_TYPE: Gives = Gives::Json("EntityTypeResponse");
+const FOUND_ENTITY_TYPES: Gives = Gives::Json("EntityTypeSearchResponse");
+const PERMISSION: Takes = Takes::Json("EntityTypePermissionRequest");
+const ONE_PERMISSION: Gives = Gives::Json("EntityTypePermissionResponse");
+const ENTITY: Takes = Takes::Json("EntityRequest");
+const ONE_ENTITY: Gives = Gives::Json("EntityResponse");
+const FOUND_ENTITIES: Gives = Gives::Json("EntitySearchResponse");
+const GRANT: Takes = Takes::Json("EntityGrantRequest");
+const FOUND_GRANTS: Gives = Gives::Json("EntityGrantSearchResponse");
 const IP_ACL: Takes = Takes::Json("IPAccessControlListRequest");
 const ONE_IP_ACL: Gives = Gives::Json("IPAccessControlListResponse");
 const FOUND_IP_ACLS: Gives = Gives::Json("IPAccessControlListSearchResponse");
@@ -397,6 +320,37 @@ pub static ROUTES: &[Route] = &[
     route(Method::Delete, "/api/ip-acl/{ipAccessControlListId}", Guard::Endpoint("/api/ip-acl"), Operation::DeleteIpAccessControlList, Takes::Nothing, Gives::Nothing, "Delete an IP access control list that is not in use"),
     route(Method::Get, "/api/ip-acl/search", Guard::Endpoint("/api/ip-acl/search"), Operation::SearchIpAccessControlLists, Takes::Nothing, FOUND_IP_ACLS, "Search IP access control lists"),
     route(Method::Post, "/api/ip-acl/search", Guard::Endpoint("/api/ip-acl/search"), Operation::SearchIpAccessControlListsByBody, Takes::Json("IPAccessControlListSearchRequest"), FOUND_IP_ACLS, "The same with the search in the body"),
+    route(Method::Get, "/api/entity/type", Guard::Endpoint("/api/entity/type"), Operation::RetrieveEntityTypes, Takes::Nothing, Gives::Json("EntityTypesResponse"), "Retrieve every entity type"),
+    route(Method::Post, "/api/entity/type", Guard::Endpoint("/api/entity/type"), Operation::CreateEntityType, ENTITY_TYPE, ONE_ENTITY_TYPE, "Create an entity type"),
+    route(Method::Post, "/api/entity/type/{entityTypeId}", Guard::Endpoint("/api/entity/type"), Operation::CreateEntityType, ENTITY_TYPE, ONE_ENTITY_TYPE, "The same with an id of your choice"),
+    route(Method::Get, "/api/entity/type/{entityTypeId}", Guard::Endpoint("/api/entity/type"), Operation::RetrieveEntityType, Takes::Nothing, ONE_ENTITY_TYPE, "Retrieve an entity type with its permissions"),
+    route(Method::Put, "/api/entity/type/{entityTypeId}", Guard::Endpoint("/api/entity/type"), Operation::UpdateEntityType, ENTITY_TYPE, ONE_ENTITY_TYPE, "Replace an entity type; its permissions stay"),
+    route(Method::Patch, "/api/entity/type/{entityTypeId}", Guard::Endpoint("/api/entity/type"), Operation::PatchEntityType, ENTITY_TYPE, ONE_ENTITY_TYPE, "Change some members of an entity type"),
+    route(Method::Delete, "/api/entity/type/{entityTypeId}", Guard::Endpoint("/api/entity/type"), Operation::DeleteEntityType, Takes::Nothing, Gives::Nothing, "Delete an entity type that is not in use, with its permissions"),
+    route(Method::Get, "/api/entity/type/search", Guard::Endpoint("/api/entity/type/search"), Operation::SearchEntityTypes, Takes::Nothing, FOUND_ENTITY_TYPES, "Search entity types"),
+    route(Method::Post, "/api/entity/type/search", Guard::Endpoint("/api/entity/type/search"), Operation::SearchEntityTypesByBody, Takes::Json("EntityTypeSearchRequest"), FOUND_ENTITY_TYPES, "The same with the search in the body"),
+    route(Method::Post, "/api/entity/type/{entityTypeId}/permission", Guard::Endpoint("/api/entity/type/permission"), Operation::CreateEntityTypePermission, PERMISSION, ONE_PERMISSION, "Create a permission of an entity type; takes a global key"),
+    route(Method::Delete, "/api/entity/type/{entityTypeId}/permission", Guard::Endpoint("/api/entity/type/permission"), Operation::DeleteEntityTypePermissionByName, Takes::Nothing, Gives::Nothing, "Delete the permission with a name, and take it out of every grant; takes a global key"),
+    route(Method::Post, "/api/entity/type/{entityTypeId}/permission/{permissionId}", Guard::Endpoint("/api/entity/type/permission"), Operation::CreateEntityTypePermission, PERMISSION, ONE_PERMISSION, "The same with an id of your choice; takes a global key"),
+    route(Method::Put, "/api/entity/type/{entityTypeId}/permission/{permissionId}", Guard::Endpoint("/api/entity/type/permission"), Operation::UpdateEntityTypePermission, PERMISSION, ONE_PERMISSION, "Replace a permission, but for its name; takes a global key"),
+    route(Method::Patch, "/api/entity/type/{entityTypeId}/permission/{permissionId}", Guard::Endpoint("/api/entity/type/permission"), Operation::PatchEntityTypePermission, PERMISSION, ONE_PERMISSION, "Change some members of a permission; takes a global key"),
+    route(Method::Delete, "/api/entity/type/{entityTypeId}/permission/{permissionId}", Guard::Endpoint("/api/entity/type/permission"), Operation::DeleteEntityTypePermission, Takes::Nothing, Gives::Nothing, "Delete a permission, and take it out of every grant; takes a global key"),
+    route(Method::Post, "/api/entity", Guard::Endpoint("/api/entity"), Operation::CreateEntity, ENTITY, ONE_ENTITY, "Create an entity"),
+    route(Method::Post, "/api/entity/{entityId}", Guard::Endpoint("/api/entity"), Operation::CreateEntity, ENTITY, ONE_ENTITY, "The same with an id of your choice"),
+    route(Method::Get, "/api/entity/{entityId}", Guard::Endpoint("/api/entity"), Operation::RetrieveEntity, Takes::Nothing, ONE_ENTITY, "Retrieve an entity with its secret"),
+    route(Method::Put, "/api/entity/{entityId}", Guard::Endpoint("/api/entity"), Operation::UpdateEntity, ENTITY, ONE_ENTITY, "Replace an entity"),
+    route(Method::Patch, "/api/entity/{entityId}", Guard::Endpoint("/api/entity"), Operation::PatchEntity, ENTITY, ONE_ENTITY, "Change some members of an entity"),
+    route(Method::Delete, "/api/entity/{entityId}", Guard::Endpoint("/api/entity"), Operation::DeleteEntity, Takes::Nothing, Gives::Nothing, "Delete an entity with its grants in both directions"),
+    route(Method::Post, "/api/entity/{entityId}/rotate-secret", Guard::Endpoint("/api/entity"), Operation::RotateClientSecret, Takes::Json("ClientSecretRotationRequest"), ONE_ENTITY, "Give an entity a new secret; the one before works on for a while"),
+    route(Method::Get, "/api/entity/search", Guard::Endpoint("/api/entity/search"), Operation::SearchEntities, Takes::Nothing, FOUND_ENTITIES, "Search entities"),
+    route(Method::Post, "/api/entity/search", Guard::Endpoint("/api/entity/search"), Operation::SearchEntitiesByBody, Takes::Json("EntitySearchRequest"), FOUND_ENTITIES, "The same with the search in the body"),
+    route(Method::Put, "/api/entity/search", Guard::Endpoint("/api/entity/search"), Operation::FlushEntitySearch, Takes::Nothing, Gives::Nothing, "Does nothing: searches find what is stored"),
+    route(Method::Post, "/api/entity/{entityId}/grant", Guard::Endpoint("/api/entity/grant"), Operation::UpsertEntityGrant, GRANT, Gives::Nothing, "Grant permissions on an entity, or replace what the recipient is granted"),
+    route(Method::Put, "/api/entity/{entityId}/grant", Guard::Endpoint("/api/entity/grant"), Operation::ReplaceEntityGrant, GRANT, Gives::Nothing, "The same"),
+    route(Method::Get, "/api/entity/{entityId}/grant", Guard::Endpoint("/api/entity/grant"), Operation::RetrieveEntityGrants, Takes::Nothing, Gives::Json("EntityGrantResponse"), "Retrieve every grant on an entity, or that of one recipient"),
+    route(Method::Delete, "/api/entity/{entityId}/grant", Guard::Endpoint("/api/entity/grant"), Operation::DeleteEntityGrant, Takes::Nothing, Gives::Nothing, "Delete the grant of a recipient"),
+    route(Method::Get, "/api/entity/grant/search", Guard::Endpoint("/api/entity/grant/search"), Operation::SearchEntityGrants, Takes::Nothing, FOUND_GRANTS, "Search grants"),
+    route(Method::Post, "/api/entity/grant/search", Guard::Endpoint("/api/entity/grant/search"), Operation::SearchEntityGrantsByBody, Takes::Json("EntityGrantSearchRequest"), FOUND_GRANTS, "The same with the search in the body"),
     route(Method::Get, "/api/key", Guard::Endpoint("/api/key"), Operation::RetrieveKeys, Takes::Nothing, Gives::Json("KeysResponse"), "Retrieve every key"),
     route(Method::Get, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::RetrieveKey, Takes::Nothing, ONE_KEY, "Retrieve a key"),
     route(Method::Put, "/api/key/{keyId}", Guard::Endpoint("/api/key"), Operation::UpdateKey, KEY, ONE_KEY, "Rename a key"),
@@ -442,13 +396,13 @@ pub(crate) fn all_routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().chain(GATEWAY_ROUTES)
 }
 
-/// The value of a route's one path parameter, if it has one: the raw segment.
+/// The value of a path parameter of a route, if it has one: the raw segment.
 pub(crate) type Parameter<'a> = Option<&'a str>;
 
 /// What a path and method lead to.
 pub(crate) enum Found<'a> {
-    /// A route, with its path parameter.
-    Route(&'static Route, Parameter<'a>),
+    /// A route, with its path parameter, and with the one of what lies inside the object that this names.
+    Route(&'static Route, Parameter<'a>, Parameter<'a>),
     /// The path exists with other methods only.
     OtherMethods,
     /// No such path.
@@ -458,16 +412,16 @@ pub(crate) enum Found<'a> {
 /// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key), if it
 /// has routes in the dialect: in Fusion's, which has no search, `/api/api-key/search` is the path of a key.
 pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect) -> Found<'a> {
-    let mut best: Option<((bool, usize), &'static str, Parameter<'a>)> = None;
+    let mut best: Option<((bool, usize), &'static str, [Parameter<'a>; 2])> = None;
     for route in ROUTES {
-        if let Some((literals, parameter)) = matches(route.template, path) {
+        if let Some((literals, parameters)) = matches(route.template, path) {
             let rank = (route.is_spoken(dialect), literals);
             if best.is_none_or(|(highest, _, _)| rank > highest) {
-                best = Some((rank, route.template, parameter));
+                best = Some((rank, route.template, parameters));
             }
         }
     }
-    let Some((_, template, parameter)) = best else { return Found::Nothing };
+    let Some((_, template, [parameter, inner])) = best else { return Found::Nothing };
     // A call of FusionAuth's that is in no catalogue, because it needs no API key, and that is not served.
     if path.segments().eq(["api", "tenant", "password-validation-rules"]) {
         return Found::Nothing;
@@ -485,22 +439,28 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect
     }
     let spoken = |route: &&Route| Some(route.method) == method && route.is_spoken(dialect);
     match routes.find(spoken) {
-        Some(route) => Found::Route(route, parameter),
+        Some(route) => Found::Route(route, parameter, inner),
         // FusionAuth has no call that lists API keys, and its docs show no such path.
         None if template == "/api/api-key" && dialect == Dialect::FusionAuth => Found::Nothing,
         None => Found::OtherMethods,
     }
 }
 
-/// The number of literal segments and the parameter, when the path fits the template.
-fn matches<'a>(template: &str, path: &Path<'a>) -> Option<(usize, Parameter<'a>)> {
+/// The number of literal segments and the parameters, when the path fits the template. No template has more than two.
+fn matches<'a>(template: &str, path: &Path<'a>) -> Option<(usize, [Parameter<'a>; 2])> {
     let mut wanted = template.split('/').skip(1);
     let mut given = path.segments();
-    let (mut literals, mut parameter) = (0, None);
+    let (mut literals, mut parameter, mut inner) = (0, None, None);
     loop {
         match (wanted.next(), given.next()) {
-            (None, None) => return Some((literals, parameter)),
-            (Some(name), Some(segment)) if name.starts_with('{') => parameter = Some(segment),
+            (None, None) => return Some((literals, [parameter, inner])),
+            (Some(name), Some(segment)) if name.starts_with('{') => {
+                if parameter.is_none() {
+                    parameter = Some(segment)
+                } else {
+                    inner = Some(segment)
+                }
+            }
             (Some(literal), Some(segment)) if literal == segment => literals += 1,
             _ => return None,
         }
@@ -517,7 +477,7 @@ mod tests {
     fn check(method: Method, path: &str, expected: Result<(Operation, Parameter<'_>), &str>) {
         let path = Path::parse(path.as_bytes()).unwrap();
         let found = match find(&path, Some(method), Dialect::FusionAuth) {
-            Found::Route(route, parameter) => Ok((route.operation, parameter)),
+            Found::Route(route, parameter, _) => Ok((route.operation, parameter)),
             Found::OtherMethods => Err("405"),
             Found::Nothing => Err("404"),
         };
@@ -556,6 +516,33 @@ mod tests {
         check(Method::Get, "/api/system/audit-log/7", Ok((Operation::RetrieveAuditLog, Some("7"))));
         check(Method::Get, "/api/system/audit-log/search", Ok((Operation::SearchAuditLogs, None)));
         check(Method::Post, "/api/system/audit-log/7", Err("405"));
+        check(Method::Get, "/api/entity/x", Ok((Operation::RetrieveEntity, Some("x"))));
+        check(Method::Get, "/api/entity/type", Ok((Operation::RetrieveEntityTypes, None)));
+        check(Method::Get, "/api/entity/type/x", Ok((Operation::RetrieveEntityType, Some("x"))));
+        check(Method::Get, "/api/entity/type/search", Ok((Operation::SearchEntityTypes, None)));
+        check(Method::Get, "/api/entity/type/grant", Ok((Operation::RetrieveEntityType, Some("grant"))));
+        check(Method::Put, "/api/entity/search", Ok((Operation::FlushEntitySearch, None)));
+        check(Method::Get, "/api/entity/x/grant", Ok((Operation::RetrieveEntityGrants, Some("x"))));
+        check(Method::Get, "/api/entity/grant/search", Ok((Operation::SearchEntityGrants, None)));
+        check(Method::Get, "/api/entity/x/rotate-secret", Err("405"));
+        check(Method::Get, "/api/entity/type/x/permission", Err("405"));
+        for nowhere in [
+            "/api/entity/grant",
+            "/api/entity/search/grant",
+            "/api/entity/type/permission",
+            "/api/entity/type/search/permission",
+            "/api/entity/x/y",
+            "/api/entity/type/x/y",
+            "/api/entity/x/grant/y",
+        ] {
+            check(Method::Get, nowhere, Err("404"));
+        }
+        let path = Path::parse(b"/api/entity/type/x/permission/y").unwrap();
+        let Found::Route(route, outer, inner) = find(&path, Some(Method::Put), Dialect::FusionAuth) else {
+            panic!()
+        };
+        let found = (route.operation, outer, inner);
+        assert_eq!(found, (Operation::UpdateEntityTypePermission, Some("x"), Some("y")));
         // The audit log takes no entries from outside, and no export is served.
         check(Method::Post, "/api/system/audit-log", Err("404"));
         for nowhere in [
@@ -580,7 +567,7 @@ mod tests {
         let found = |method, path: &'static str| {
             let path = Path::parse(path.as_bytes()).unwrap();
             match find(&path, Some(method), Dialect::Fusion) {
-                Found::Route(route, parameter) => Ok((route.operation, parameter)),
+                Found::Route(route, parameter, _) => Ok((route.operation, parameter)),
                 Found::OtherMethods => Err("405"),
                 Found::Nothing => Err("404"),
             }

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
 use crate::state::AppState;
 
-/// API keys of a deleted tenant go in groups of this size, so that no transaction grows without bound.
+/// What a deleted tenant owns goes in groups of this size, so that no transaction grows without bound.
 const DELETE_AT_ONCE: usize = 500;
 
 /// What a caller may say about a tenant.
@@ -202,7 +202,7 @@ pub(crate) fn update(
     Ok(tenant)
 }
 
-/// Deletes a tenant with its API keys, which are refused from the first step on. The rest is done before this returns, or
+/// Deletes a tenant with its API keys, which are refused from the first step on, its entities and their grants. It is done before this returns, or
 /// behind the answer where the caller asks for that. What the database interrupts goes on behind the answer too.
 pub(crate) fn delete(
     state: &AppState,
@@ -258,15 +258,20 @@ pub(crate) enum Step {
 /// where the tenant is gone already.
 pub(crate) fn delete_step(state: &AppState, context: &ChangeContext, id: TenantId) -> Result<Step, ApiError> {
     let step = state.store.write::<_, ApiError, _>(context, move |tx| {
-        if tx.delete_api_keys_of_tenant(id, DELETE_AT_ONCE)? > 0 {
+        // Grants before the entities that they name.
+        if tx.delete_api_keys_of_tenant(id, DELETE_AT_ONCE)? > 0
+            || tx.delete_grants_of_tenant(id, DELETE_AT_ONCE)? > 0
+            || tx.delete_entities_of_tenant(id, DELETE_AT_ONCE)? > 0
+        {
             return Ok(Step::More);
         }
         tx.delete_tenant(id)?;
         Ok(Step::Last)
     });
     match step {
-        // A key was made by a request that saw the tenant before it was marked. There cannot be many of those.
-        Err(TxError::Storage(StorageError::InUse(Entity::Tenant))) => Ok(Step::More),
+        // A key, an entity or a grant was made by a request that saw the tenant before it was marked. There cannot be many of
+        // those.
+        Err(TxError::Storage(StorageError::InUse(Entity::Tenant | Entity::Entity))) => Ok(Step::More),
         other => Ok(other?),
     }
 }

@@ -179,7 +179,7 @@ pub(crate) fn page<C: SortColumn>(
 }
 
 /// A text to search for. One that is too long is reported under its own code.
-fn searchable(
+pub(crate) fn searchable(
     source: &mut Source<'_>,
     name: &'static str,
     too_long: &'static Code,

@@ -39,6 +39,7 @@ fn a_server_leaves_no_secret_behind(place: &Place) {
     overlap::rotate(&server, &mut manager, &mut evidence);
     make_keys(&mut manager, &mut evidence);
     import_keys(&mut manager, &mut evidence);
+    make_entities(&mut manager, &mut evidence);
     pass_tokens_around(&server, &mut manager, &mut evidence);
     present_wrong_credentials(&server, &mut evidence);
     ask_around(&server, &mut manager, &mut evidence);
@@ -193,6 +194,63 @@ fn import_keys(manager: &mut Connection, evidence: &mut Evidence) {
         reply.ok();
         evidence.reply(&format!("the answer to {path}"), &reply);
     }
+}
+
+/// Makes entities with secrets of either kind, changes and rotates them. Only answers about one entity show its secret, and only
+/// the present one.
+fn make_entities(manager: &mut Connection, evidence: &mut Evidence) {
+    let mut numbers = Numbers::fresh();
+    let mut chosen = || format!("chosen-{}", numbers.text());
+    let reply = manager.call("POST", "/api/entity/type", Some(&json!({"entityType": {"name": "machines"}})));
+    let type_id = reply.ok()["entityType"]["id"].clone();
+    evidence.reply("the answer that makes an entity type", &reply);
+    let mut ids = Vec::new();
+    for (name, secret) in [("a generated client secret", None), ("a chosen client secret", Some(chosen()))] {
+        let mut entity = json!({"name": name, "type": {"id": type_id}});
+        if let Some(secret) = &secret {
+            entity["clientSecret"] = Value::from(secret.as_str());
+        }
+        let reply = manager.call("POST", "/api/entity", Some(&json!({"entity": entity})));
+        let made = reply.ok();
+        evidence.secret(name, made["entity"]["clientSecret"].as_str().unwrap());
+        evidence.reply_showing(&format!("the answer that makes an entity with {name}"), name, &reply);
+        let id = made["entity"]["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/entity/{id}");
+        let patch = json!({"entity": {"data": {"patched": true}}});
+        for (method, body) in [("GET", None), ("PATCH", Some(&patch)), ("PUT", Some(&made))] {
+            let reply = manager.call(method, &path, body);
+            reply.ok();
+            evidence.reply_showing(&format!("the answer to {method} of an entity with {name}"), name, &reply);
+        }
+        for (rotated, secret) in
+            [(format!("{name}, rotated"), None), (format!("{name}, rotated to a chosen one"), Some(chosen()))]
+        {
+            let body = json!({"gracePeriodInSeconds": 600, "entity": {"clientSecret": secret}});
+            let reply = manager.call("POST", &format!("{path}/rotate-secret"), Some(&body));
+            evidence.secret(&rotated, reply.ok()["entity"]["clientSecret"].as_str().unwrap());
+            evidence.reply_showing(&format!("the answer that makes {rotated}"), &rotated, &reply);
+        }
+        let refused = chosen();
+        let secret = format!("a client secret beside {name} that was refused");
+        evidence.secret(&secret, &refused);
+        let wrong =
+            json!({"entity": {"name": "n", "clientId": refused, "clientSecret": format!("{refused}\n")}});
+        let reply = manager.call("PUT", &path, Some(&wrong));
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        evidence.reply(&format!("the refusal of {secret}"), &reply);
+        ids.push(id);
+    }
+    let grants = format!("/api/entity/{}/grant", ids[0]);
+    let grant = json!({"grant": {"recipientEntityId": ids[1]}});
+    let reply = manager.call("POST", &grants, Some(&grant));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    for path in [grants.as_str(), "/api/entity/search", "/api/entity/grant/search", "/api/entity/type"] {
+        let reply = manager.call("GET", path, None);
+        reply.ok();
+        evidence.reply(&format!("the answer to {path}"), &reply);
+    }
+    let reply = manager.call("DELETE", &format!("/api/entity/{}", ids[1]), None);
+    assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
 /// Vends a token, and presents it rightly and wrongly. Whoever holds a token can use it: its signature is secret.

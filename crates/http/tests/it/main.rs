@@ -18,6 +18,7 @@ mod authorization;
 mod carriers;
 mod client_address;
 mod concurrency;
+mod entity;
 mod fusion;
 mod gateway;
 mod input;

@@ -124,6 +124,68 @@ fn every_acknowledged_change_has_one_entry(server: &Server) {
         ],
     );
 
+    // Types of entities, permissions, entities and grants.
+    let [of, permission, pump, valve, tenant, owned] = std::array::from_fn(|_| uuid());
+    let path = format!("/api/entity/type/{of}");
+    let typed = |name: &str| json!({"entityType": {"name": name, "data": {"note": SECRET}}});
+    step(manager.post(&path, &typed("one")), &[format!("Created the entity type {of}")]);
+    step(manager.put(&path, &typed("two")), &[format!("Updated the entity type {of}")]);
+    step(manager.patch(&path, &typed("three")), &[format!("Updated the entity type {of}")]);
+    let path = format!("{path}/permission/{permission}");
+    let permitted = json!({"permission": {"name": "read", "data": {"note": SECRET}}});
+    step(manager.post(&path, &permitted), &[format!("Created the entity type permission {permission}")]);
+    step(manager.put(&path, &permitted), &[format!("Updated the entity type permission {permission}")]);
+    let entity = json!({"entity": {"name": "e", "type": {"id": of}, "clientSecret": SECRET, "data": {"note": SECRET}}});
+    for id in [&pump, &valve] {
+        let path = format!("/api/entity/{id}");
+        step(manager.post(&path, &entity), &[format!("Created the entity {id}")]);
+        let other = json!({"entity": {"clientSecret": format!("{SECRET} too")}});
+        step(manager.patch(&path, &other), &[format!("Updated the entity {id}")]);
+        step(manager.put(&path, &entity), &[format!("Updated the entity {id}")]);
+        step(manager.post(&format!("{path}/rotate-secret"), &other), &[format!("Updated the entity {id}")]);
+    }
+    let grants = format!("/api/entity/{pump}/grant");
+    let grant = |to: &str| json!({"grant": {"recipientEntityId": to, "permissions": ["read"], "data": {"note": SECRET}}});
+    let written = [manager.post(&grants, &grant(&valve)), manager.put(&grants, &grant(&pump))];
+    let ids = [&valve, &pump].map(|to| {
+        let grant = manager.get(&format!("{grants}?recipientEntityId={to}")).ok();
+        grant["grant"]["id"].as_str().unwrap().to_owned()
+    });
+    let [first, second] = written;
+    step(first, &ids.each_ref().map(|id| format!("Created the entity grant {id}")));
+    step(second, &[]);
+    let [to_valve, to_pump] = ids;
+    step(manager.post(&grants, &grant(&valve)), &[format!("Updated the entity grant {to_valve}")]);
+    step(
+        manager.delete(&format!("{grants}?recipientEntityId={valve}")),
+        &[format!("Deleted the entity grant {to_valve}")],
+    );
+    step(
+        manager.delete(&format!("/api/entity/{pump}")),
+        &[format!("Deleted the entity grant {to_pump}"), format!("Deleted the entity {pump}")],
+    );
+    let path = format!("/api/tenant/{tenant}");
+    step(manager.post(&path, &named("three")), &[format!("Created the tenant {tenant}")]);
+    let home = manager.in_tenant(&tenant);
+    step(home.post(&format!("/api/entity/{owned}"), &entity), &[format!("Created the entity {owned}")]);
+    assert_eq!(all(server).pop().unwrap()["tenantId"], json!(tenant));
+    step(
+        manager.delete(&path),
+        &[
+            format!("Updated the tenant {tenant}"),
+            format!("Deleted the entity {owned}"),
+            format!("Deleted the tenant {tenant}"),
+        ],
+    );
+    step(manager.delete(&format!("/api/entity/{valve}")), &[format!("Deleted the entity {valve}")]);
+    step(
+        manager.delete(&format!("/api/entity/type/{of}")),
+        &[
+            format!("Deleted the entity type permission {permission}"),
+            format!("Deleted the entity type {of}"),
+        ],
+    );
+
     // Roles and API keys, as Fusion has them; the ids are only known from the answers.
     let role = json!({"name": "auditors", "permissions": [{"methods": ["GET"], "path": "/collections/**"}]});
     let made = other.post("/api/roles", &role);
@@ -144,6 +206,7 @@ fn every_acknowledged_change_has_one_entry(server: &Server) {
     // Reading and asking for tokens changes nothing.
     step(manager.get("/api/key"), &[]);
     step(manager.get("/api/tenant"), &[]);
+    step(manager.send("PUT", "/api/entity/search", None), &[]);
     step(other.get("/api/roles"), &[]);
     step(manager.post("/api/jwt/vend", &json!({"claims": {"a": 1}, "keyId": signing})), &[]);
 }
@@ -173,10 +236,15 @@ fn refused_changes_have_none(server: &Server) {
         (400, manager.delete(&format!("/api/ip-acl/{in_use}"))),
         (400, manager.post("/api/tenant", &json!({"tenant": {"name": ""}}))),
         (400, manager.delete(&format!("/api/tenant/{default_tenant}"))),
+        (400, manager.post("/api/entity/type", &json!({"entityType": {"name": ""}}))),
+        (400, manager.post("/api/entity", &json!({"entity": {"name": "e", "type": {"id": uuid()}}}))),
         // What is not there.
         (404, manager.delete(&format!("/api/api-key/{}", uuid()))),
         (404, manager.put(&format!("/api/tenant/{}", uuid()), &json!({"tenant": {"name": "n"}}))),
         (404, manager.delete(&format!("/api/key/{}", uuid()))),
+        (404, manager.delete(&format!("/api/entity/{}", uuid()))),
+        (404, manager.delete(&format!("/api/entity/type/{}", uuid()))),
+        (404, manager.delete(&format!("/api/entity/{}/grant?recipientEntityId={}", uuid(), uuid()))),
         (404, manager.delete(&format!("/api/ip-acl/{}", uuid()))),
         // Nobody writes into the log itself, or changes it.
         (404, manager.post("/api/system/audit-log", &json!({"auditLog": {"message": "m"}}))),

@@ -119,6 +119,8 @@ pub(super) enum Expected {
     Malformed,
     /// 400: the tenant header names no tenant.
     NoSuchTenant,
+    /// 400: nothing names a tenant.
+    TenantRequired,
     /// 404 without a body.
     NoSuchPath,
     /// What the table says about the request in the other dialect.
@@ -192,6 +194,10 @@ fn check_route(server: &Server, callers: &Callers, row: &Row, denials: &mut Vec<
     }
     // Nothing happened in all the requests that were refused: the same one still succeeds.
     let client = header(class).with(server, BOOTSTRAP);
+    let client = match class {
+        Class::TenantNamed(_) => client.in_tenant(&server.default_tenant()),
+        _ => client,
+    };
     let reply = client.send(method, &untouched.path, untouched.body.as_ref());
     assert_eq!(reply.status, success(method, template), "{method} {template}: {}", reply.text());
 }
@@ -222,6 +228,7 @@ fn check_reply(what: &str, row: &Row, expected: Expected, reply: &Reply) {
         Expected::Ambiguous => errors(400, "[ambiguousCredentials]", ""),
         Expected::Malformed => errors(400, "tenantId [couldNotConvert]tenantId", "invalid-tenant"),
         Expected::NoSuchTenant => errors(400, "[InvalidTenantId]", "invalid-tenant"),
+        Expected::TenantRequired => errors(400, "[TenantIdRequired]", ""),
         Expected::NoSuchPath => assert_eq!((reply.status, reply.text()), (404, ""), "{what}"),
         Expected::OtherDialect => {
             let status = in_the_other_dialect(class, method, template);
@@ -289,6 +296,8 @@ fn client(server: &Server, callers: &Callers, row: &Row, case: Case, tenant: Opt
     let sufficient = choose(BOOTSTRAP, &callers.unrestricted);
     let endpoint = match class {
         Class::Tenant(endpoint)
+        | Class::TenantNamed(endpoint)
+        | Class::GlobalKey(endpoint)
         | Class::TenantMaker(endpoint)
         | Class::Global(endpoint)
         | Class::Operator(endpoint) => endpoint,

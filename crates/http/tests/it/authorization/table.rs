@@ -30,6 +30,10 @@ pub(crate) enum Class {
     Tenant(&'static str),
     /// As `Tenant`, but only outside of any tenant: who is confined to one makes no others.
     TenantMaker(&'static str),
+    /// As `Tenant`, and there must be a tenant: that of the key or of the header.
+    TenantNamed(&'static str),
+    /// As `Tenant`, but not for keys of a tenant; others may name one in the header.
+    GlobalKey(&'static str),
     /// For global keys that are granted this endpoint, in requests without a tenant.
     Global(&'static str),
 }
@@ -64,6 +68,9 @@ pub(crate) struct Sample {
 
 /// One row: method, template, class, and how to make a request that would succeed in a tenant, or outside of any.
 pub(crate) type Row = (&'static str, &'static str, Class, fn(&Server, Option<&str>) -> Sample);
+
+const ENTITY_TYPE: &str = "/api/entity/type";
+const PERMISSION: &str = "/api/entity/type/permission";
 
 pub(crate) const TABLE: &[Row] = &[
     ("POST", "/api/api-key", Class::Managers, |_, _| api_key("/api/api-key".to_owned())),
@@ -128,6 +135,109 @@ pub(crate) const TABLE: &[Row] = &[
     ("GET", "/api/roles/{roleId}", Class::Roles, |server, _| bare(server.role(&[]).path())),
     ("PUT", "/api/roles/{roleId}", Class::RoleChanges, |server, _| role(server.role(&[]).path())),
     ("DELETE", "/api/roles/{roleId}", Class::RoleChanges, |server, _| bare(server.role(&[]).path())),
+    ("GET", "/api/entity/type", Class::Global(ENTITY_TYPE), |_, _| bare(ENTITY_TYPE.to_owned())),
+    ("POST", "/api/entity/type", Class::Global(ENTITY_TYPE), |_, _| types(ENTITY_TYPE.to_owned())),
+    ("POST", "/api/entity/type/{entityTypeId}", Class::Global(ENTITY_TYPE), |_, _| {
+        types(format!("/api/entity/type/{}", uuid()))
+    }),
+    ("GET", "/api/entity/type/{entityTypeId}", Class::Global(ENTITY_TYPE), |server, _| {
+        bare(stored_type(server))
+    }),
+    ("PUT", "/api/entity/type/{entityTypeId}", Class::Global(ENTITY_TYPE), |server, _| {
+        types(stored_type(server))
+    }),
+    ("PATCH", "/api/entity/type/{entityTypeId}", Class::Global(ENTITY_TYPE), |server, _| {
+        types(stored_type(server))
+    }),
+    ("DELETE", "/api/entity/type/{entityTypeId}", Class::Global(ENTITY_TYPE), |server, _| {
+        bare(stored_type(server))
+    }),
+    ("GET", "/api/entity/type/search", Class::Global("/api/entity/type/search"), |_, _| {
+        bare("/api/entity/type/search".to_owned())
+    }),
+    ("POST", "/api/entity/type/search", Class::Global("/api/entity/type/search"), |_, _| {
+        search("/api/entity/type/search")
+    }),
+    ("POST", "/api/entity/type/{entityTypeId}/permission", Class::GlobalKey(PERMISSION), |server, _| {
+        permission(format!("{}/permission", stored_type(server)))
+    }),
+    ("DELETE", "/api/entity/type/{entityTypeId}/permission", Class::GlobalKey(PERMISSION), |server, _| {
+        let path = stored_permission(server, "read");
+        bare(format!("{}?name=read", path.rsplit_once('/').unwrap().0))
+    }),
+    (
+        "POST",
+        "/api/entity/type/{entityTypeId}/permission/{permissionId}",
+        Class::GlobalKey(PERMISSION),
+        |server, _| permission(format!("{}/permission/{}", stored_type(server), uuid())),
+    ),
+    (
+        "PUT",
+        "/api/entity/type/{entityTypeId}/permission/{permissionId}",
+        Class::GlobalKey(PERMISSION),
+        |server, _| Sample {
+            path: stored_permission(server, "read"),
+            body: Some(json!({"permission": {"name": "read"}})),
+        },
+    ),
+    (
+        "PATCH",
+        "/api/entity/type/{entityTypeId}/permission/{permissionId}",
+        Class::GlobalKey(PERMISSION),
+        |server, _| Sample {
+            path: stored_permission(server, "read"),
+            body: Some(json!({"permission": {"isDefault": true}})),
+        },
+    ),
+    (
+        "DELETE",
+        "/api/entity/type/{entityTypeId}/permission/{permissionId}",
+        Class::GlobalKey(PERMISSION),
+        |server, _| bare(stored_permission(server, "read")),
+    ),
+    ("POST", "/api/entity", Class::TenantNamed("/api/entity"), |server, _| {
+        entity(server, "/api/entity".to_owned())
+    }),
+    ("POST", "/api/entity/{entityId}", Class::TenantNamed("/api/entity"), |server, _| {
+        entity(server, format!("/api/entity/{}", uuid()))
+    }),
+    ("GET", "/api/entity/{entityId}", Class::Tenant("/api/entity"), |server, tenant| {
+        bare(stored_entity(server, tenant))
+    }),
+    ("PUT", "/api/entity/{entityId}", Class::TenantNamed("/api/entity"), |server, tenant| {
+        renamed_entity(stored_entity(server, tenant))
+    }),
+    ("PATCH", "/api/entity/{entityId}", Class::TenantNamed("/api/entity"), |server, tenant| {
+        renamed_entity(stored_entity(server, tenant))
+    }),
+    ("DELETE", "/api/entity/{entityId}", Class::TenantNamed("/api/entity"), |server, tenant| {
+        bare(stored_entity(server, tenant))
+    }),
+    ("POST", "/api/entity/{entityId}/rotate-secret", Class::Tenant("/api/entity"), |server, tenant| Sample {
+        path: format!("{}/rotate-secret", stored_entity(server, tenant)),
+        body: Some(json!({"gracePeriodInSeconds": 60})),
+    }),
+    ("GET", "/api/entity/search", Class::Tenant("/api/entity/search"), |_, _| {
+        bare("/api/entity/search".to_owned())
+    }),
+    ("POST", "/api/entity/search", Class::Tenant("/api/entity/search"), |_, _| search("/api/entity/search")),
+    ("PUT", "/api/entity/search", Class::Tenant("/api/entity/search"), |_, _| {
+        bare("/api/entity/search".to_owned())
+    }),
+    ("POST", "/api/entity/{entityId}/grant", Class::Tenant("/api/entity/grant"), grant),
+    ("PUT", "/api/entity/{entityId}/grant", Class::Tenant("/api/entity/grant"), grant),
+    ("GET", "/api/entity/{entityId}/grant", Class::Tenant("/api/entity/grant"), |server, tenant| {
+        bare(stored_grant(server, tenant))
+    }),
+    ("DELETE", "/api/entity/{entityId}/grant", Class::Tenant("/api/entity/grant"), |server, tenant| {
+        bare(stored_grant(server, tenant))
+    }),
+    ("GET", "/api/entity/grant/search", Class::Tenant("/api/entity/grant/search"), |_, _| {
+        bare("/api/entity/grant/search".to_owned())
+    }),
+    ("POST", "/api/entity/grant/search", Class::Tenant("/api/entity/grant/search"), |_, _| {
+        search("/api/entity/grant/search")
+    }),
     ("GET", "/api/key", Class::Global("/api/key"), |_, _| bare("/api/key".to_owned())),
     ("GET", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| bare(signing_key(server))),
     ("PUT", "/api/key/{keyId}", Class::Global("/api/key"), |server, _| key(signing_key(server))),
@@ -201,6 +311,63 @@ pub(crate) const TABLE: &[Row] = &[
     }),
 ];
 
+fn types(path: String) -> Sample {
+    Sample { path, body: Some(json!({"entityType": {"name": unique("type")}})) }
+}
+
+fn stored_type(server: &Server) -> String {
+    let body = json!({"entityType": {"name": unique("type")}});
+    let made = server.as_key_manager().post("/api/entity/type", &body).ok();
+    format!("/api/entity/type/{}", made["entityType"]["id"].as_str().unwrap())
+}
+
+fn permission(path: String) -> Sample {
+    Sample { path, body: Some(json!({"permission": {"name": unique("permission")}})) }
+}
+
+fn stored_permission(server: &Server, name: &str) -> String {
+    let path = format!("{}/permission", stored_type(server));
+    let made = server.as_key_manager().post(&path, &json!({"permission": {"name": name}})).ok();
+    format!("{path}/{}", made["permission"]["id"].as_str().unwrap())
+}
+
+fn entity(server: &Server, path: String) -> Sample {
+    let entity_type = stored_type(server);
+    let type_id = entity_type.rsplit('/').next().unwrap();
+    Sample { path, body: Some(json!({"entity": {"name": unique("entity"), "type": {"id": type_id}}})) }
+}
+
+/// An entity of this tenant, or of the default one.
+fn stored_entity(server: &Server, tenant: Option<&str>) -> String {
+    let home = tenant.map_or_else(|| server.default_tenant(), str::to_owned);
+    let Sample { path, body } = entity(server, "/api/entity".to_owned());
+    let made = server.as_key_manager().in_tenant(&home).post(&path, &body.unwrap()).ok();
+    format!("/api/entity/{}", made["entity"]["id"].as_str().unwrap())
+}
+
+fn renamed_entity(path: String) -> Sample {
+    Sample { path, body: Some(json!({"entity": {"name": unique("renamed")}})) }
+}
+
+/// A grant on an entity to itself.
+fn grant(server: &Server, tenant: Option<&str>) -> Sample {
+    let entity = stored_entity(server, tenant);
+    let id = entity.rsplit('/').next().unwrap();
+    let body = json!({"grant": {"recipientEntityId": id}});
+    Sample { path: format!("{entity}/grant"), body: Some(body) }
+}
+
+fn stored_grant(server: &Server, tenant: Option<&str>) -> String {
+    let Sample { path, body } = grant(server, tenant);
+    let body = body.unwrap();
+    server.as_key_manager().post(&path, &body).done();
+    format!("{path}?recipientEntityId={}", body["grant"]["recipientEntityId"].as_str().unwrap())
+}
+
+fn search(path: &str) -> Sample {
+    Sample { path: path.to_owned(), body: Some(json!({"search": {}})) }
+}
+
 fn bare(path: String) -> Sample {
     Sample { path, body: None }
 }
@@ -265,7 +432,9 @@ fn tenant(server: &Server, own: Option<&str>) -> String {
 pub(super) const fn expected(class: Class, case: Case) -> Expected {
     use Case as C;
     use Class as L;
-    use Expected::{Ambiguous, Denied, Done, Malformed, NoSuchPath, NoSuchTenant, OtherDialect, Short};
+    use Expected::{
+        Ambiguous, Denied, Done, Malformed, NoSuchPath, NoSuchTenant, OtherDialect, Short, TenantRequired,
+    };
     match (class, case) {
         (L::Public, _) => Done,
 
@@ -283,6 +452,7 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
 
         (_, C::OtherEndpoint | C::OtherMethod | C::OtherTenant) => Denied,
         (_, C::RoleOfNothing | C::RoleOfOtherMethods) => Denied,
+        (L::TenantNamed(_), C::AdminRole) => TenantRequired,
         (_, C::AdminRole) => Done,
 
         (L::Managers | L::FusionManagers | L::FusionOnly, C::NotManager | C::GrantedPath | C::TenantNotManager) => Denied,
@@ -307,6 +477,20 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
         (L::Tenant(_), C::RoleOfThis | C::TenantRoleOfThis | C::TenantAdminRole) => Done,
         (L::Tenant(_), C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Tenant(_), C::UnknownTenant) => NoSuchTenant,
+
+        (L::TenantNamed(_), C::NotManager | C::GrantedPath | C::OtherHeaderAlone | C::Sufficient) => TenantRequired,
+        (L::TenantNamed(_), C::RoleOfThis) => TenantRequired,
+        (L::TenantNamed(_), C::TenantNotManager | C::Tenant | C::TenantHeader | C::SameTenant) => Done,
+        (L::TenantNamed(_), C::TenantRoleOfThis | C::TenantAdminRole) => Done,
+        (L::TenantNamed(_), C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::TenantNamed(_), C::UnknownTenant) => NoSuchTenant,
+
+        (L::GlobalKey(_), C::NotManager | C::GrantedPath | C::OtherHeaderAlone | C::Sufficient) => Done,
+        (L::GlobalKey(_), C::RoleOfThis | C::TenantHeader) => Done,
+        (L::GlobalKey(_), C::TenantNotManager | C::Tenant | C::SameTenant) => Denied,
+        (L::GlobalKey(_), C::TenantRoleOfThis | C::TenantAdminRole) => Denied,
+        (L::GlobalKey(_), C::MalformedTenant | C::TwoTenants) => Malformed,
+        (L::GlobalKey(_), C::UnknownTenant) => NoSuchTenant,
 
         (L::TenantMaker(_), C::NotManager | C::GrantedPath | C::OtherHeaderAlone | C::Sufficient) => Done,
         (L::TenantMaker(_), C::RoleOfThis) => Done,

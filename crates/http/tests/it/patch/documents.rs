@@ -53,7 +53,7 @@ fn each_type_changes_each_object(server: &Server) {
 
 fn lists_are_appended_or_replaced(server: &Server) {
     let manager = server.as_key_manager();
-    let [_, (path, _), (tenant, _)] = objects(server);
+    let [_, (path, _), (tenant, _), _] = objects(server);
     let block = json!({"action": "Block", "startIPAddress": "*"});
     let allow = json!({"action": "Allow", "startIPAddress": "192.0.2.1", "endIPAddress": "192.0.2.1"});
     let with = |entries: Value| json!({"ipAccessControlList": {"entries": entries}});

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use claviger_crypto::MasterKey;
+use claviger_crypto::{MasterKey, Sealer};
 use claviger_domain::{Actor, Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
 use claviger_http::{
     Clock, CommandLineApiKey, ListenAddress, RsaStockSize, ServerError, ServerOptions, Stop, TrustedProxies,
@@ -303,6 +303,12 @@ impl Running {
 pub(crate) struct CommandLineKey {
     pub(crate) id: String,
     pub(crate) value: String,
+}
+
+/// What opens the secrets in the database of a server that is stopped.
+pub(crate) fn sealer(store: &Store) -> Sealer {
+    let data_keys = store.read::<_, StorageError>(|tx| Ok(tx.data_keys()?)).unwrap();
+    Sealer::open(&master_key(), &data_keys).unwrap()
 }
 
 fn master_key() -> MasterKey {

@@ -3,16 +3,20 @@
 use serde_json::Value;
 
 use super::{all, messages};
-use crate::authorization::table::{Row, Sample, TABLE, success};
+use crate::authorization::table::{Class, Row, Sample, TABLE, success};
 use crate::support::fixture::names;
 use crate::support::{Client, Reply, Server};
 
 on_each_database! { own: every_route_of_the_table_leaves_what_it_must; }
 
 /// Routes with a method that changes things, and which do not: (method, template).
-const CHANGE_NOTHING: [(&str, &str); 7] = [
+const CHANGE_NOTHING: [(&str, &str); 11] = [
     ("POST", "/api/api-key/search"),
     ("POST", "/api/authorize"),
+    ("POST", "/api/entity/grant/search"),
+    ("POST", "/api/entity/search"),
+    ("PUT", "/api/entity/search"),
+    ("POST", "/api/entity/type/search"),
     ("POST", "/api/ip-acl/search"),
     ("POST", "/api/jwt/vend"),
     ("POST", "/api/key/search"),
@@ -24,7 +28,8 @@ const CHANGE_NOTHING: [(&str, &str); 7] = [
 fn sentence(method: &str, template: &str) -> &'static str {
     match (method, template) {
         ("POST", "/api/api-key/{apiKeyId}/rotate") => "Rotated the ",
-        ("PUT" | "PATCH", _) => "Updated the ",
+        ("PUT", "/api/entity/{entityId}/grant") => "Created the ",
+        ("POST", "/api/entity/{entityId}/rotate-secret") | ("PUT" | "PATCH", _) => "Updated the ",
         ("POST", _) => "Created the ",
         ("DELETE", _) => "Deleted the ",
         other => panic!("{other:?} changes something"),
@@ -35,6 +40,9 @@ fn sentence(method: &str, template: &str) -> &'static str {
 fn send(server: &Server, (method, _, class, _): &Row, sample: &Sample, value: &str) -> Reply {
     let client: Client =
         if class.errs_as_fusion() { server.with_fusion_key(value) } else { server.with_key(value) };
+    // With other tenants about, some calls must say which one they are for.
+    let default = server.default_tenant();
+    let client = if matches!(class, Class::TenantNamed(_)) { client.in_tenant(&default) } else { client };
     client.send(method, &sample.path, sample.body.as_ref())
 }
 

@@ -5,7 +5,7 @@ use claviger_storage::{StorageError, Store, TxError};
 use serde_json::{Value, json};
 
 use super::{create, entity_path, grant_body, grant_path, granted, id, type_with};
-use crate::support::{Server, uuid};
+use crate::support::{Server, poll, uuid};
 
 on_each_database! {
     shared: an_entity_takes_its_grants_along, a_tenant_takes_its_entities_along;
@@ -74,7 +74,9 @@ fn a_deletion_that_was_cut_short_is_finished_at_the_next_start(server: &Server) 
             .unwrap();
     });
     let manager = server.as_key_manager();
-    manager.get(&format!("/api/tenant/{tenant}")).not_found();
+    poll("the end of the tenant", || {
+        (manager.get(&format!("/api/tenant/{tenant}")).status == 404).then_some(())
+    });
     manager.get(&entity_path(id(&made))).not_found();
     assert_eq!(total(server, "/api/entity/grant/search"), 0);
 }

@@ -11,8 +11,8 @@ use crate::support::{Client, Server, unique, uuid};
 on_each_database! {
     shared: a_change_of_a_role_acts_at_once, head_and_options_count_as_themselves, variables,
         patterns_on_the_servers_own_endpoints, roles_add_up, keys_of_a_tenant_stay_there,
-        roles_that_read_roles, roles_that_change_roles, keys_of_a_tenant_change_no_roles;
-    own: managers_and_roles, a_role_key_and_its_own_role;
+        roles_that_change_roles, keys_of_a_tenant_change_no_roles;
+    own: managers_and_roles, a_role_key_and_its_own_role, roles_that_read_roles;
 }
 
 const ROLES: &str = "/api/roles";

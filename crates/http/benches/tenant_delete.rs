@@ -1,4 +1,4 @@
-//! Whether checks go on while a tenant with 100 000 API keys is deleted: the time of an authenticated request before the
+//! Whether checks go on while a tenant with 100 000 API keys and as many entities is deleted: the time of an authenticated request before the
 //! deletion and during it, over TCP, at a steady rate. The last line says whether the 99th percentile stayed below twice
 //! that before.
 //!
@@ -25,14 +25,19 @@ use std::time::{Duration, Instant};
 
 use claviger_crypto::MasterKey;
 use claviger_domain::{
-    Actor, ApiKey, ApiKeyDigest, ApiKeyId, ChangeContext, Instant as Moment, KeptDocument, Name, Permissions,
-    Revision, SecretBytes, SecretText, Tenant, TenantId, TenantJwtConfiguration, TenantState,
+    Actor, ApiKey, ApiKeyDigest, ApiKeyId, ChangeContext, ClientId, Entity, EntityGrant, EntityGrantId,
+    EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant as Moment, KeptDocument, Name,
+    Permissions, Revision, Sealed, SecretBytes, SecretText, Tenant, TenantId, TenantJwtConfiguration,
+    TenantState,
 };
 use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, StoredApiKey};
 use serde_json::{Value, json};
 
+/// API keys of the tenant, and entities.
 const KEYS: u128 = 100_000;
+/// Each so many of the entities is granted something on the one before.
+const GRANT_EACH: u128 = 10;
 /// The keys that are tried as credentials once the deletion is acknowledged.
 const TRIED: usize = 50;
 const CLIENTS: usize = 2;
@@ -40,10 +45,13 @@ const CLIENTS: usize = 2;
 const PACE: Duration = Duration::from_millis(1);
 const WARM_UP: Duration = Duration::from_secs(2);
 const BEFORE: Duration = Duration::from_secs(15);
+/// How long checks are made during the deletion; the rest of it has the server for itself.
+const DURING: Duration = Duration::from_secs(30);
 /// How much the 99th percentile may grow.
 const MOST: f64 = 2.0;
 const MANAGER: &str = "the key manager of the measurement";
 const TENANT: TenantId = TenantId::from_u128(0x7e57);
+const ENTITY_TYPE: EntityTypeId = EntityTypeId::from_u128(0x7e57);
 
 /// One connection that stays open.
 struct Client(BufReader<TcpStream>);
@@ -110,8 +118,7 @@ fn store_tenant(options: &StoreOptions) {
     for start in (1..=KEYS).step_by(10_000) {
         let insert = move |tx: &mut claviger_storage::WriteTransaction<'_>| {
             for number in start..start + 10_000 {
-                // Neither ids nor digests come in the order of the numbers.
-                let number = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+                let number = scattered(number);
                 let mut digest = [1; 32];
                 digest[..16].copy_from_slice(&number.to_le_bytes());
                 let id = ApiKeyId::from_u128(number);
@@ -140,6 +147,66 @@ fn store_tenant(options: &StoreOptions) {
             Ok(())
         };
         store.write::<_, StorageError, _>(&context, insert).unwrap();
+    }
+    store_entities(&store, &context);
+}
+
+/// Neither ids nor digests come in the order of the numbers.
+fn scattered(number: u128) -> u128 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+}
+
+fn store_entities(store: &Store, context: &ChangeContext) {
+    let now = context.instant;
+    let entity_type = EntityType {
+        id: ENTITY_TYPE,
+        revision: Revision::FIRST,
+        name: Name::try_from("machine".to_owned()).unwrap(),
+        jwt: EntityTypeJwtConfiguration {
+            enabled: false,
+            access_token_key_id: None,
+            access_token_verification_key_ids: Vec::new(),
+            time_to_live_in_seconds: None,
+        },
+        data: None,
+        insert_instant: now,
+        last_update_instant: now,
+    };
+    store.write::<_, StorageError, _>(context, move |tx| Ok(tx.insert_entity_type(&entity_type)?)).unwrap();
+    for start in (1..=KEYS).step_by(10_000) {
+        let insert = move |tx: &mut claviger_storage::WriteTransaction<'_>| {
+            for number in start..start + 10_000 {
+                let id = EntityId::from_u128(scattered(number));
+                let entity = Entity {
+                    id,
+                    revision: Revision::FIRST,
+                    tenant_id: TENANT,
+                    entity_type_id: ENTITY_TYPE,
+                    name: Name::try_from(format!("entity {number}")).unwrap(),
+                    client_id: ClientId::from(id),
+                    parent_id: None,
+                    data: None,
+                    insert_instant: now,
+                    last_update_instant: now,
+                };
+                tx.insert_entity(&entity, &Sealed::from(vec![7; 80]))?;
+                if number % GRANT_EACH == 0 {
+                    tx.insert_entity_grant(&EntityGrant {
+                        id: EntityGrantId::from_u128(scattered(number)),
+                        revision: Revision::FIRST,
+                        tenant_id: TENANT,
+                        entity_id: EntityId::from_u128(scattered(number - 1)),
+                        recipient_entity_id: id,
+                        permissions: Vec::new(),
+                        data: None,
+                        insert_instant: now,
+                        last_update_instant: now,
+                    })?;
+                }
+            }
+            Ok(())
+        };
+        store.write::<_, StorageError, _>(context, insert).unwrap();
     }
 }
 
@@ -224,14 +291,21 @@ fn measure(address: SocketAddr) -> f64 {
         for key in &doomed {
             assert_eq!(manager.call("GET", &path, key, "").0, 401, "a key outlived its tenant");
         }
-        while manager.call("GET", &path, MANAGER, "").0 == 200 {
-            thread::sleep(Duration::from_millis(20));
-        }
-        (acknowledged, start.elapsed())
+        thread::sleep(DURING);
+        assert_eq!(
+            manager.call("GET", &path, MANAGER, "").0,
+            200,
+            "it was over too soon to measure anything"
+        );
+        (acknowledged, start)
     });
+    // Without requests the rest takes no rests.
+    while manager.call("GET", &path, MANAGER, "").0 == 200 {
+        thread::sleep(Duration::from_secs(1));
+    }
     println!(
-        "{KEYS} API keys deleted in {:.1} s; acknowledged after {:.1} ms",
-        took.1.as_secs_f64(),
+        "{KEYS} API keys and as many entities deleted in {:.1} s; acknowledged after {:.1} ms",
+        took.1.elapsed().as_secs_f64(),
         took.0.as_secs_f64() * 1e3
     );
     println!("| checks | number | median µs | p99 µs | p99.9 µs | longest µs |");

@@ -206,6 +206,11 @@ impl Metrics {
         }
     }
 
+    /// How many decisions were made.
+    pub(crate) fn decisions(&self) -> u64 {
+        self.allowed.get() + self.refused.iter().map(Counter::get).sum::<u64>()
+    }
+
     /// Counts a signature.
     pub(crate) fn signature(&self, algorithm: KeyAlgorithm) {
         self.signatures.get_or_create(&[("algorithm", algorithm.as_str())]).inc();

@@ -131,6 +131,7 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
         rt::spawn(tenant_deletions::work(Arc::clone(&state)));
         on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
         let outcome = running.await.map_err(ServerError::Runtime);
+        state.tenant_deletions.stop();
         // Nobody is let through any more: these are the last uses.
         if !usage::write_noted(&state) {
             tracing::error!("the last uses of API keys are lost: they could not be written");

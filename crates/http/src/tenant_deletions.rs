@@ -1,8 +1,8 @@
-//! Deletions of tenants that go on behind the answers: those that were asked for so, those that the database interrupted,
-//! and those that a former run left in the middle.
+//! Deletions of tenants: those that are asked for, and those that a former run left in the middle.
 //!
-//! A tenant that is `PendingDelete` may do nothing any more, whatever is left of it. What is left goes in steps, each a
-//! transaction of its own, so that other writers wait for one step at most and a server that stops has one to finish.
+//! A tenant that is `PendingDelete` may do nothing any more, whatever is left of it. What is left goes in small steps, each a
+//! transaction of its own. While there are requests to decide about, rests between the steps leave processor and disk to those.
+//! One task does all of it, so that several deletions take no more than one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,62 +10,130 @@ use std::time::Duration;
 
 use actix_web::web;
 use claviger_domain::{ChangeContext, TenantId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
+use crate::error::ApiError;
 use crate::ops::tenant::{Step, delete_step};
 use crate::state::AppState;
 
-/// How long is waited after a step that failed; each failure in a row doubles it.
+/// The rest after a step. A step keeps a processor busy for two or three milliseconds; if that is a hundredth of the time, the
+/// slowest hundredth of the requests is hardly slower than without.
+const REST: Duration = Duration::from_millis(250);
+
+/// How long a tenant waits after a step that failed; each failure in a row doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The tenants that are left to delete, each with whom its last changes are put down to.
+/// The tenants that are left to delete.
 #[derive(Default)]
 pub(crate) struct TenantDeletions {
-    queue: Mutex<VecDeque<(TenantId, ChangeContext)>>,
+    queue: Mutex<VecDeque<TenantDeletion>>,
     added: Notify,
+}
+
+struct TenantDeletion {
+    id: TenantId,
+    /// Whom its changes are put down to.
+    context: ChangeContext,
+    /// Tells whoever waits; `None` once that is done.
+    end: Option<oneshot::Sender<Result<(), ApiError>>>,
+    /// Not before this instant is its next step.
+    due: Instant,
+    /// How long it waits if that one fails.
+    pause: Duration,
+}
+
+/// The end of a deletion, or its first failure.
+pub(crate) struct End(oneshot::Receiver<Result<(), ApiError>>);
+
+impl End {
+    /// Waits, on a blocking thread.
+    ///
+    /// # Errors
+    /// Those of the first step that failed, and [`ApiError::Unavailable`] when the server stops: in both cases the deletion
+    /// goes on later.
+    pub(crate) fn wait(self) -> Result<(), ApiError> {
+        self.0.blocking_recv().unwrap_or(Err(ApiError::Unavailable(None)))
+    }
 }
 
 impl TenantDeletions {
     /// Adds a tenant that is `PendingDelete`.
-    pub(crate) fn add(&self, id: TenantId, context: ChangeContext) {
-        self.queue().push_back((id, context));
+    pub(crate) fn add(&self, id: TenantId, context: ChangeContext) -> End {
+        let (end, ended) = oneshot::channel();
+        let due = Instant::now();
+        self.queue().push_back(TenantDeletion { id, context, end: Some(end), due, pause: FIRST_PAUSE });
         self.added.notify_one();
+        End(ended)
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<(TenantId, ChangeContext)>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<TenantDeletion>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out the first that is due; else the instant at which one will be, if there is any.
+    fn next(&self) -> Result<TenantDeletion, Option<Instant>> {
+        let mut queue = self.queue();
+        let now = Instant::now();
+        let due = queue.iter().position(|deletion| deletion.due <= now);
+        due.and_then(|place| queue.remove(place))
+            .ok_or_else(|| queue.iter().map(|deletion| deletion.due).min())
+    }
+
+    /// Forgets the deletions that have not come to their end, and with that tells whoever waits for them.
+    pub(crate) fn stop(&self) {
+        self.queue().clear();
     }
 }
 
-/// Deletes what is in the queue, one tenant after the other, for as long as the server runs.
+fn tell(deletion: &mut TenantDeletion, outcome: Result<(), ApiError>) {
+    if let Some(end) = deletion.end.take() {
+        // Nobody need be interested.
+        drop(end.send(outcome));
+    }
+}
+
+/// Deletes what is in the queue for as long as the server runs: a step of each tenant in turn.
 pub(crate) async fn work(state: Arc<AppState>) {
-    let mut pause = FIRST_PAUSE;
+    let mut decisions = 0;
     loop {
-        let next = state.tenant_deletions.queue().front().cloned();
-        let Some((id, context)) = next else {
-            state.tenant_deletions.added.notified().await;
-            continue;
+        let deletions = &state.tenant_deletions;
+        let mut deletion = match deletions.next() {
+            Ok(deletion) => deletion,
+            Err(None) => {
+                deletions.added.notified().await;
+                continue;
+            }
+            Err(Some(due)) => {
+                let _either = tokio::time::timeout_at(due, deletions.added.notified()).await;
+                continue;
+            }
         };
-        let asked = Arc::clone(&state);
-        let step = web::block(move || delete_step(&asked, &context, id)).await;
-        match step {
-            Ok(Ok(Step::More)) => pause = FIRST_PAUSE,
+        let (id, context, asked) = (deletion.id, deletion.context.clone(), Arc::clone(&state));
+        match web::block(move || delete_step(&asked, &context, id)).await {
             Ok(Ok(Step::Last)) => {
-                pause = FIRST_PAUSE;
-                state.tenant_deletions.queue().pop_front();
                 tracing::info!(tenant.id = %id, "finished the deletion of a tenant");
+                tell(&mut deletion, Ok(()));
+            }
+            Ok(Ok(Step::More)) => {
+                deletion.pause = FIRST_PAUSE;
+                deletions.queue().push_back(deletion);
+                let now = state.metrics.decisions();
+                if std::mem::replace(&mut decisions, now) != now {
+                    tokio::time::sleep(REST).await;
+                }
             }
             failed => {
-                let reason = match failed {
-                    Ok(Err(error)) => error.to_string(),
-                    _ => "it panicked".to_owned(),
+                let error = match failed {
+                    Ok(Err(error)) => error,
+                    _ => ApiError::Internal("the deletion of a tenant panicked".to_owned()),
                 };
-                tracing::warn!(tenant.id = %id, reason, "the deletion of a tenant waits");
-                // Whatever stands against this one need not stand against the others.
-                state.tenant_deletions.queue().rotate_left(1);
-                tokio::time::sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
+                tracing::warn!(tenant.id = %id, reason = %error, "the deletion of a tenant waits");
+                tell(&mut deletion, Err(error));
+                deletion.due = Instant::now() + deletion.pause;
+                deletion.pause = LONGEST_PAUSE.min(deletion.pause * 2);
+                deletions.queue().push_back(deletion);
             }
         }
     }

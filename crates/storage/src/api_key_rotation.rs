@@ -163,17 +163,22 @@ impl WriteTransaction<'_> {
     }
 
     /// The earlier values that go with a key. One that makes no sense never worked, and keeps no key from being deleted.
-    pub(crate) fn digests_to_forget(&mut self, id: ApiKeyId) -> Result<Vec<ApiKeyDigest>, StorageError> {
+    pub(crate) fn digests_to_forget(
+        &mut self,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<ApiKeyDigest>>, StorageError> {
         let query = previous::table
-            .filter(previous::api_key_id.eq(id.to_string()))
+            .filter(previous::api_key_id.eq_any(ids))
             .order((previous::revision, previous::digest))
-            .select(previous::digest);
-        let digests: Vec<Vec<u8>> = self.run(|connection| query.load(connection))?;
-        Ok(digests
-            .iter()
-            .filter_map(|bytes| bytes.as_slice().try_into().ok())
-            .map(ApiKeyDigest::from_bytes)
-            .collect())
+            .select((previous::api_key_id, previous::digest));
+        let rows: Vec<(String, Vec<u8>)> = self.run(|connection| query.load(connection))?;
+        let mut digests: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, bytes) in rows {
+            if let Ok(digest) = bytes.as_slice().try_into() {
+                digests.entry(id).or_default().push(ApiKeyDigest::from_bytes(digest));
+            }
+        }
+        Ok(digests)
     }
 
     fn delete_previous(&mut self, digest: &ApiKeyDigest) -> Result<(), StorageError> {

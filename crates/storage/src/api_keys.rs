@@ -16,7 +16,7 @@ use crate::api_key_rows::{
 use crate::changes::{Action, Record};
 use crate::conn::MultiBackend;
 use crate::schema::{api_key, api_key_role, ip_access_control_list, tenant};
-use crate::transaction::corrupt;
+use crate::transaction::{ROWS_PER_DELETION, corrupt};
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
 
 /// An API key as memory is filled with it: where it is found, its state, and where it is found besides.
@@ -315,10 +315,8 @@ impl WriteTransaction<'_> {
     pub fn delete_api_key(&mut self, id: ApiKeyId, scope: TenantScope) -> Result<bool, StorageError> {
         let own = api_key::id.eq(id.to_string());
         // A rotation that comes first is waited for, and one that comes later finds no key: the earlier values are all.
-        let lock =
-            diesel::update(api_key::table.filter(own.clone())).set(api_key::revision.eq(api_key::revision));
-        self.run(|connection| lock.execute(connection))?;
-        let previous = self.digests_to_forget(id)?;
+        let held = self.run(|connection| dialect::hold_api_keys(connection, &[id.to_string()]))?;
+        let previous = self.digests_to_forget(&held)?.into_values().flatten().collect();
         let row: Option<Row> = self.run(|connection| match scope.tenant() {
             None => diesel::delete(api_key::table.filter(own))
                 .returning(COLUMNS)
@@ -332,7 +330,10 @@ impl WriteTransaction<'_> {
             }
         })?;
         match row {
-            Some(row) => self.deleted_api_key(id, row, previous).map(|()| true),
+            Some(row) => {
+                let record = self.deleted_api_key(row, previous)?;
+                self.record(record).map(|()| true)
+            }
             None => Ok(false),
         }
     }
@@ -342,47 +343,56 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// [`StorageError::Corrupt`] when the id of a row makes no sense, and failures of the database.
     pub fn delete_api_keys_of_tenant(&mut self, id: TenantId, limit: usize) -> Result<usize, StorageError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let ids: Vec<String> = self.run(|connection| {
-            api_key::table
-                .filter(api_key::tenant_id.eq(id.to_string()))
-                .order(api_key::id)
-                .limit(limit)
-                .select(api_key::id)
-                .load(connection)
-        })?;
+        let query = api_key::table
+            .filter(api_key::tenant_id.eq(id.to_string()))
+            .order(api_key::id)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(api_key::id);
+        let ids: Vec<String> = self.run(|connection| query.load(connection))?;
         let mut deleted = 0;
-        for text in ids {
-            let key_id = text.parse().map_err(|_| corrupt(Entity::ApiKey, &text, "id"))?;
-            if self.delete_api_key(key_id, TenantScope::One(id))? {
-                deleted += 1;
-            }
+        for ids in ids.chunks(ROWS_PER_DELETION) {
+            deleted += self.delete_api_keys(id, ids)?;
+            std::thread::yield_now();
         }
         Ok(deleted)
     }
 
-    /// Records and announces a deletion. The digest is needed to forget the key, so it must be one.
-    fn deleted_api_key(
-        &mut self,
-        id: ApiKeyId,
-        row: Row,
-        previous: Vec<ApiKeyDigest>,
-    ) -> Result<(), StorageError> {
+    /// Deletes those of the API keys that are of the tenant, and returns how many.
+    fn delete_api_keys(&mut self, tenant_id: TenantId, ids: &[String]) -> Result<usize, StorageError> {
+        // As for a single key: the earlier values are all that there are.
+        let ids = self.run(|connection| dialect::hold_api_keys(connection, ids))?;
+        let mut previous = self.digests_to_forget(&ids)?;
+        let own = api_key::tenant_id.eq(tenant_id.to_string()).and(api_key::id.eq_any(&ids));
+        let rows: Vec<Row> = self.run(|connection| {
+            diesel::delete(api_key::table.filter(own)).returning(COLUMNS).get_results(connection)
+        })?;
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            let previous = previous.remove(&row.id).unwrap_or_default();
+            records.push(self.deleted_api_key(row, previous)?);
+        }
+        let deleted = records.len();
+        self.record_deletions(records)?;
+        Ok(deleted)
+    }
+
+    /// Announces a deletion, and says what to record about it. The digest is needed to forget the key, so it must be one.
+    fn deleted_api_key(&mut self, row: Row, previous: Vec<ApiKeyDigest>) -> Result<Record, StorageError> {
         let digest = digest_of(&row)?;
+        let id = row.id.parse().map_err(|_| corrupt(Entity::ApiKey, &row.id, "id"))?;
         let tenant_id = row.tenant_id.as_deref().and_then(|id| id.parse().ok());
         let before = from_row(row).map_or_else(
             |error| json!({ "corrupt": error.to_string() }),
             |(_, api_key)| api_key_json(&api_key),
         );
-        self.record(Record {
+        self.announce(Change::ApiKeyDeleted { digest, id, previous });
+        Ok(Record {
             entity: Entity::ApiKey,
             entity_id: id.to_string(),
             tenant_id,
             before: Some(before),
             after: None,
-        })?;
-        self.announce(Change::ApiKeyDeleted { digest, id, previous });
-        Ok(())
+        })
     }
 
     fn record_api_key(

@@ -1,12 +1,12 @@
 //! The `change` table: one row for each object that a write touched, written in the same transaction.
 
-use claviger_domain::{Actor, ApiKeyId, Instant, TenantId};
+use claviger_domain::{Actor, ApiKeyId, ChangeContext, Instant, TenantId};
 use diesel::prelude::*;
 use serde_json::Value;
 
 use crate::schema::change;
 use crate::transaction::corrupt;
-use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
+use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
 
 /// What was done to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,17 +83,39 @@ pub(crate) struct Record {
 
 #[derive(Insertable)]
 #[diesel(table_name = change)]
-struct NewRow<'a> {
+pub(crate) struct NewRow {
     instant: i64,
-    actor_kind: &'a str,
+    actor_kind: &'static str,
     actor_id: Option<String>,
-    address: Option<&'a str>,
-    entity: &'a str,
+    address: Option<String>,
+    entity: &'static str,
     entity_id: String,
     tenant_id: Option<String>,
-    action: &'a str,
+    action: &'static str,
     before: Option<String>,
     after: Option<String>,
+}
+
+impl NewRow {
+    fn new(context: &ChangeContext, action: Action, record: Record) -> Self {
+        let (actor_kind, actor_id) = match context.actor {
+            Actor::ApiKey(id) => ("ApiKey", Some(id.to_string())),
+            Actor::System => ("System", None),
+            Actor::CommandLine => ("CommandLine", None),
+        };
+        Self {
+            instant: context.instant.epoch_millis(),
+            actor_kind,
+            actor_id,
+            address: context.address.clone(),
+            entity: record.entity.as_str(),
+            entity_id: record.entity_id,
+            tenant_id: record.tenant_id.map(|id| id.to_string()),
+            action: action.as_str(),
+            before: record.before.map(|value| value.to_string()),
+            after: record.after.map(|value| value.to_string()),
+        }
+    }
 }
 
 #[derive(Queryable)]
@@ -124,25 +146,15 @@ impl WriteTransaction<'_> {
 
     /// Inserts the row for a mutation that has a name of its own.
     pub(crate) fn record_as(&mut self, action: Action, record: Record) -> Result<(), StorageError> {
-        let context = self.context().clone();
-        let (actor_kind, actor_id) = match context.actor {
-            Actor::ApiKey(id) => ("ApiKey", Some(id.to_string())),
-            Actor::System => ("System", None),
-            Actor::CommandLine => ("CommandLine", None),
-        };
-        let row = NewRow {
-            instant: context.instant.epoch_millis(),
-            actor_kind,
-            actor_id,
-            address: context.address.as_deref(),
-            entity: record.entity.as_str(),
-            entity_id: record.entity_id,
-            tenant_id: record.tenant_id.map(|id| id.to_string()),
-            action: action.as_str(),
-            before: record.before.map(|value| value.to_string()),
-            after: record.after.map(|value| value.to_string()),
-        };
+        let row = NewRow::new(self.context(), action, record);
         self.run(|connection| diesel::insert_into(change::table).values(row).execute(connection)).map(drop)
+    }
+
+    /// Inserts the rows for the deletion of many objects.
+    pub(crate) fn record_deletions(&mut self, records: Vec<Record>) -> Result<(), StorageError> {
+        let context = self.context().clone();
+        let rows = records.into_iter().map(|record| NewRow::new(&context, Action::Delete, record)).collect();
+        self.run(|connection| dialect::insert_changes(connection, rows))
     }
 }
 

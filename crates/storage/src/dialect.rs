@@ -11,8 +11,9 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sql_types::{Bool, Nullable};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
+use crate::changes::NewRow;
 use crate::conn::{AnyConnection, Role};
-use crate::schema::api_key;
+use crate::schema::{api_key, change};
 use crate::{DatabaseUrl, Entity, Field, StorageError, StoreOptions};
 
 #[cfg(feature = "sqlite")]
@@ -353,6 +354,36 @@ pub(crate) fn keep_api_keys(connection: &mut AnyConnection, ids: &[String]) -> Q
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => query.for_key_share().load(connection),
     }
+}
+
+/// Those of the API keys that exist, which nobody else changes or deletes until the transaction ends. On SQLite nobody else
+/// writes meanwhile.
+pub(crate) fn hold_api_keys(connection: &mut AnyConnection, ids: &[String]) -> QueryResult<Vec<String>> {
+    let query = api_key::table.filter(api_key::id.eq_any(ids)).order(api_key::id).select(api_key::id);
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => query.load(connection),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => query.for_update().load(connection),
+    }
+}
+
+/// Inserts rows of the `change` table: on SQLite one after the other with a statement that is prepared, on PostgreSQL all on
+/// one way to the server.
+pub(crate) fn insert_changes(connection: &mut AnyConnection, rows: Vec<NewRow>) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => {
+            for row in rows {
+                diesel::insert_into(change::table).values(row).execute(connection)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            diesel::insert_into(change::table).values(rows).execute(connection)?;
+        }
+    }
+    Ok(())
 }
 
 /// The migrations for this database.

@@ -11,7 +11,7 @@ use crate::changes::Record;
 use crate::conn::MultiBackend;
 use crate::entity_types::{data_text, with_data_changed};
 use crate::schema::entity;
-use crate::transaction::corrupt;
+use crate::transaction::{ROWS_PER_DELETION, corrupt};
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 
 /// An entity as it is stored.
@@ -275,38 +275,32 @@ impl WriteTransaction<'_> {
                     .optional()
             }
         })?;
-        let Some(row) = row else { return Ok(false) };
-        let tenant_id = row.tenant_id.parse().ok();
-        let before = DomainEntity::try_from(row)
-            .map_or_else(|error| json!({ "corrupt": error.to_string() }), |found| entity_json(&found));
-        self.record(Record {
-            entity: Entity::Entity,
-            entity_id: id.to_string(),
-            tenant_id,
-            before: Some(before),
-            after: None,
-        })?;
-        Ok(true)
+        match row {
+            Some(row) => self.record(deleted_entity(row)).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Deletes at most `limit` of the entities of a tenant, whose grants must be gone before
     /// ([`Self::delete_grants_of_tenant`]), and returns how many.
     ///
     /// # Errors
-    /// As [`Self::delete_entity`]; [`StorageError::Corrupt`] when the id of a row makes no sense.
+    /// As [`Self::delete_entity`].
     pub fn delete_entities_of_tenant(&mut self, id: TenantId, limit: usize) -> Result<usize, StorageError> {
-        let scope = TenantScope::One(id);
-        let query = within(scope)
+        let query = within(TenantScope::One(id))
             .order(entity::id)
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .select(entity::id);
         let ids: Vec<String> = self.run(|connection| query.load(connection))?;
         let mut deleted = 0;
-        for text in ids {
-            let entity_id = text.parse().map_err(|_| corrupt(Entity::Entity, &text, "id"))?;
-            if self.delete_entity(entity_id, scope)? {
-                deleted += 1;
-            }
+        for ids in ids.chunks(ROWS_PER_DELETION) {
+            let own = entity::tenant_id.eq(id.to_string()).and(entity::id.eq_any(ids));
+            let rows: Vec<Row> = self.run_referring(StorageError::InUse(Entity::Entity), |connection| {
+                diesel::delete(entity::table.filter(own)).returning(COLUMNS).get_results(connection)
+            })?;
+            deleted += rows.len();
+            self.record_deletions(rows.into_iter().map(deleted_entity).collect())?;
+            std::thread::yield_now();
         }
         Ok(deleted)
     }
@@ -325,6 +319,15 @@ impl WriteTransaction<'_> {
             after,
         })
     }
+}
+
+/// What is recorded about an entity that was deleted.
+fn deleted_entity(row: Row) -> Record {
+    let entity_id = row.id.clone();
+    let tenant_id = row.tenant_id.parse().ok();
+    let before = DomainEntity::try_from(row)
+        .map_or_else(|error| json!({ "corrupt": error.to_string() }), |found| entity_json(&found));
+    Record { entity: Entity::Entity, entity_id, tenant_id, before: Some(before), after: None }
 }
 
 /// The entity for a change row, without its secrets.

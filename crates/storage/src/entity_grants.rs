@@ -1,7 +1,7 @@
 //! Grants on entities: rows, conversions, queries, searches. Permissions are stored by their ids, so that one that is deleted
 //! is gone from every grant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use claviger_domain::{
     EntityGrant, EntityGrantColumn, EntityGrantSearch, EntityId, Instant, KeptDocument, Name, NamePattern,
@@ -17,7 +17,7 @@ use crate::conn::MultiBackend;
 use crate::entity_types::{data_text, with_data_changed};
 use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type_permission};
-use crate::transaction::corrupt;
+use crate::transaction::{ROWS_PER_DELETION, corrupt};
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 
 /// A part of the grants that a search found.
@@ -306,11 +306,20 @@ impl WriteTransaction<'_> {
 
     fn delete_grants(&mut self, query: Query<'_>, limit: usize) -> Result<usize, StorageError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let grants = self.load_grants(query.order(entity_grant::id).limit(limit))?;
         let mut deleted = 0;
-        for grant in self.load_grants(query.order(entity_grant::id).limit(limit))? {
-            if self.delete_grant(&grant)? {
-                deleted += 1;
-            }
+        for grants in grants.chunks(ROWS_PER_DELETION) {
+            let ids: Vec<_> = grants.iter().map(|grant| grant.id.to_string()).collect();
+            let query = entity_grant::table.filter(entity_grant::id.eq_any(ids));
+            let gone: HashSet<String> = self
+                .run(|connection| diesel::delete(query).returning(entity_grant::id).get_results(connection))?
+                .into_iter()
+                .collect();
+            deleted += gone.len();
+            // Another deletion can have been sooner with some of them.
+            let own = grants.iter().filter(|grant| gone.contains(&grant.id.to_string()));
+            self.record_deletions(own.map(deleted_grant).collect())?;
+            std::thread::yield_now();
         }
         Ok(deleted)
     }
@@ -319,7 +328,7 @@ impl WriteTransaction<'_> {
         let own = entity_grant::table.find(grant.id.to_string());
         let deleted = self.run(|connection| diesel::delete(own).execute(connection))?;
         if deleted > 0 {
-            self.record_grant(grant, Some(grant_json(grant)), None)?;
+            self.record(deleted_grant(grant))?;
         }
         Ok(deleted > 0)
     }
@@ -337,6 +346,17 @@ impl WriteTransaction<'_> {
             before,
             after,
         })
+    }
+}
+
+/// What is recorded about a grant that was deleted.
+fn deleted_grant(grant: &EntityGrant) -> Record {
+    Record {
+        entity: Entity::EntityGrant,
+        entity_id: grant.id.to_string(),
+        tenant_id: Some(grant.tenant_id),
+        before: Some(grant_json(grant)),
+        after: None,
     }
 }
 

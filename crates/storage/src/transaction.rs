@@ -10,6 +10,10 @@ use crate::conn::AnyConnection;
 use crate::dialect::{self, Failure};
 use crate::{Entity, StorageError, TxError};
 
+/// How many rows a bulk deletion takes with each statement. Between them it offers the processor to others: on SQLite the work
+/// of the database is done in this process, beside threads that answer requests within microseconds.
+pub(crate) const ROWS_PER_DELETION: usize = 10;
+
 /// A transaction that reads one consistent state of the database.
 ///
 /// After a statement has failed, every further one in the same transaction fails with the same error, and the

@@ -81,7 +81,7 @@ fn a_deletion_that_was_cut_short_is_finished_at_the_next_start(server: &Server) 
     assert_eq!(total(server, "/api/entity/grant/search"), 0);
 }
 
-/// Grants and entities go in groups of 500.
+/// Grants of an entity go in groups of 500, and what a tenant owns in groups of 50.
 fn more_than_one_group_goes(server: &Server) {
     let of = type_with(server, &["read"]);
     let tenant = server.tenant();

@@ -45,6 +45,8 @@ pub enum Actor {
     System,
     /// An operator with access to the database.
     CommandLine,
+    /// A Kickstart file, on the first start of the instance.
+    Kickstart,
 }
 
 /// What is recorded with every change of one write.

@@ -19,6 +19,7 @@ use crate::{Action, ChangeRow, Entity, ReadTransaction, StorageError};
 
 const SYSTEM: &str = "System";
 const COMMAND_LINE: &str = "Command line";
+const KICKSTART: &str = "Kickstart";
 /// Followed by the id: names change and go, and the log is to say the same for ever.
 const API_KEY: &str = "API key ";
 
@@ -45,6 +46,7 @@ impl ChangeRow {
             Actor::ApiKey(id) => format!("{API_KEY}{id}"),
             Actor::System => SYSTEM.to_owned(),
             Actor::CommandLine => COMMAND_LINE.to_owned(),
+            Actor::Kickstart => KICKSTART.to_owned(),
         }
     }
 }
@@ -68,7 +70,7 @@ fn message_sql() -> String {
 fn user_sql() -> String {
     format!(
         "(CASE actor_kind WHEN 'ApiKey' THEN '{API_KEY}' || actor_id WHEN 'System' THEN '{SYSTEM}' \
-         ELSE '{COMMAND_LINE}' END)"
+         WHEN 'Kickstart' THEN '{KICKSTART}' ELSE '{COMMAND_LINE}' END)"
     )
 }
 

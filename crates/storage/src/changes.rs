@@ -102,6 +102,7 @@ impl NewRow {
             Actor::ApiKey(id) => ("ApiKey", Some(id.to_string())),
             Actor::System => ("System", None),
             Actor::CommandLine => ("CommandLine", None),
+            Actor::Kickstart => ("Kickstart", None),
         };
         Self {
             instant: context.instant.epoch_millis(),
@@ -189,6 +190,7 @@ impl TryFrom<Row> for ChangeRow {
             ("ApiKey", Some(id)) => Actor::ApiKey(id.parse::<ApiKeyId>().map_err(|_| bad("actor"))?),
             ("System", None) => Actor::System,
             ("CommandLine", None) => Actor::CommandLine,
+            ("Kickstart", None) => Actor::Kickstart,
             _ => return Err(bad("actor")),
         };
         let tenant_id = row.tenant_id.as_deref().map(str::parse).transpose().map_err(|_| bad("tenant id"))?;

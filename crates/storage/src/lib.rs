@@ -17,6 +17,7 @@ mod change_search;
 mod changes;
 mod conn;
 mod dialect;
+mod enclosing;
 mod entities;
 mod entity_grants;
 mod entity_search;

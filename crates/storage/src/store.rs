@@ -10,6 +10,7 @@ use diesel::r2d2::{Pool, PooledConnection};
 
 use crate::conn::{AnyConnection, Manager, Role, Transactions, pool};
 use crate::dialect::translate;
+use crate::enclosing::Enclosing;
 use crate::file::FileLock;
 use crate::news::{Inside, Listener, News, lock};
 use crate::transaction::{Attempt, ReadTransaction, WriteTransaction, attempt};
@@ -26,16 +27,18 @@ pub struct Store {
 pub(crate) struct Inner {
     // Dropped in this order: the writer finishes before the file is unlocked.
     #[cfg(feature = "sqlite")]
-    writer: Option<Writer>,
-    pool: Pool<Manager>,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) pool: Pool<Manager>,
     pub(crate) options: StoreOptions,
     pub(crate) news: Arc<News>,
     /// The epoch in which this node serves, if it does.
     pub(crate) epoch: Arc<AtomicI64>,
     pub(crate) migrating: Mutex<()>,
     /// Held by a write that runs again. Losers that compete only with newcomers get their turn soon.
-    retrying: Mutex<()>,
+    pub(crate) retrying: Mutex<()>,
     pub(crate) file_lock: FileLock,
+    /// The transaction in which everything takes place, of a store that [`Store::in_one_transaction`] makes.
+    pub(crate) enclosing: Option<Enclosing>,
 }
 
 impl Store {
@@ -77,6 +80,7 @@ impl Store {
                 migrating: Mutex::new(()),
                 retrying: Mutex::new(()),
                 file_lock,
+                enclosing: None,
             }),
         })
     }
@@ -102,6 +106,9 @@ impl Store {
         &self,
         closure: impl FnOnce(&mut ReadTransaction<'_>) -> Result<T, TxError<E>>,
     ) -> Result<T, TxError<E>> {
+        if let Some(enclosing) = &self.inner.enclosing {
+            return enclosing.read(closure);
+        }
         let mut pooled = self.begin(dialect::begin_read)?;
         let mut transaction = ReadTransaction::new(&mut pooled.connection);
         let result = closure(&mut transaction);
@@ -147,6 +154,9 @@ impl Store {
         F: FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<E>> + Send + 'static,
     {
         Inside::refuse()?;
+        if let Some(enclosing) = &self.inner.enclosing {
+            return enclosing.write(&self.inner, context, &mut closure);
+        }
         #[cfg(feature = "sqlite")]
         if let Some(writer) = &self.inner.writer {
             return writer.write(context, closure);

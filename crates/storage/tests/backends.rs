@@ -15,6 +15,7 @@ mod suite {
     pub mod access_rules;
     pub mod api_key_search;
     pub mod change_search;
+    pub mod enclosing;
     pub mod entities;
     pub mod entity_search;
     pub mod ip_access_control_search;
@@ -122,6 +123,11 @@ suite! {
         change_searches_have_bounds
         changes_are_put_into_words
         corrupt_changes_are_reported;
+    enclosing:
+        enclosed_writes_are_seen_at_the_end
+        enclosed_writes_go_together
+        enclosed_failures_undo_themselves_alone
+        an_enclosed_store_does_one_thing_at_a_time;
     entities:
         entity_types_round_trip
         entities_round_trip

@@ -23,6 +23,7 @@ fn document(change: &ChangeRow) -> Value {
         Actor::ApiKey(id) => ("ApiKey", Some(id.to_string())),
         Actor::System => ("System", None),
         Actor::CommandLine => ("CommandLine", None),
+        Actor::Kickstart => ("Kickstart", None),
     };
     let data = object([
         ("action", Some(change.action.as_str().into())),
@@ -111,7 +112,7 @@ pub(crate) fn schemas() -> Value {
                 "action": {"type": "string", "enum": Action::ALL.map(Action::as_str)},
                 "actor": {"type": "object", "properties": {
                     "id": {"type": "string", "format": "uuid"},
-                    "kind": {"type": "string", "enum": ["ApiKey", "CommandLine", "System"]}}},
+                    "kind": {"type": "string", "enum": ["ApiKey", "CommandLine", "Kickstart", "System"]}}},
                 "address": {"type": "string"},
                 "entity": {"type": "string"},
                 "entityId": {"type": "string"}}},

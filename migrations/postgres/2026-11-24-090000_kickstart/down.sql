@@ -1,0 +1,1 @@
+UPDATE change SET actor_kind = 'System' WHERE actor_kind = 'Kickstart';

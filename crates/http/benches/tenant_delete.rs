@@ -324,6 +324,7 @@ fn run(url: DatabaseUrl) -> f64 {
         store,
         master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
         bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
+        kickstart: None,
         api_key_prefix: "clv_".to_owned(),
         migrate: true,
         local_metrics: false,

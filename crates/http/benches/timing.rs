@@ -176,6 +176,7 @@ fn main() -> ExitCode {
         store: StoreOptions::new(format!("sqlite:{}/timing.db", directory.path().display()).parse().unwrap()),
         master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
         bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
+        kickstart: None,
         api_key_prefix: "clv_".to_owned(),
         migrate: true,
         local_metrics: false,

@@ -14,6 +14,7 @@ mod gateway;
 mod handlers;
 #[cfg(feature = "in-process")]
 mod in_process;
+mod kickstart;
 mod metrics;
 mod openapi;
 mod ops;
@@ -35,6 +36,9 @@ pub use client_address::{InvalidTrustedProxies, TrustedProxies};
 pub use handlers::FUSIONAUTH_VERSION;
 #[cfg(feature = "in-process")]
 pub use in_process::{Call, Outcome, in_process};
+pub use kickstart::{
+    Environment, Kickstart, KickstartAnswer, KickstartError, KickstartFileError, KickstartSource,
+};
 pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};
 pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};

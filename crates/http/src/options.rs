@@ -11,6 +11,7 @@ use claviger_domain::SecretText;
 use claviger_storage::StoreOptions;
 
 use crate::client_address::TrustedProxies;
+use crate::kickstart::KickstartSource;
 use crate::rsa_stock::RsaStockSize;
 use crate::state::Clock;
 
@@ -59,6 +60,8 @@ pub struct ServerOptions {
     pub master_key: MasterKey,
     /// The value of the first key manager, for an instance without API keys.
     pub bootstrap_api_key: Option<SecretText>,
+    /// With what an instance begins that does not exist yet, instead of one key manager.
+    pub kickstart: Option<KickstartSource>,
     /// What generated API keys start with.
     pub api_key_prefix: String,
     /// Whether to run migrations that are due.

@@ -2,19 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey, SystemRandom};
 use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, SecretText, TenantScope};
-use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TxError};
+use claviger_storage::{DatabaseUrl, ServeLock, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
 use crate::metrics::Metrics;
-use crate::ops::instance::{self, CommandLineApiKey, InstanceError};
+use crate::kickstart::{self, KickstartError};
+use crate::ops::instance::{self, CommandLineApiKey, InstanceError, OpenInstance};
 use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
@@ -58,6 +59,9 @@ pub enum ServerError {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The Kickstart file was not applied.
+    #[error(transparent)]
+    Kickstart(#[from] KickstartError),
     /// A setting of cryptography is wrong.
     #[error("API_KEY_PREFIX: {0}")]
     ApiKeyPrefix(CryptoError),
@@ -224,22 +228,36 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
             }
         }
     };
-    let lock = store.serve_lock(reload)?;
+    let lock = Arc::new(store.serve_lock(reload)?);
+    kickstart::apply(&store, &lock, &api_key_format, options)?;
     let bootstrap = options.bootstrap_api_key.as_ref();
-    let opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
+    let mut opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
     default_roles::ensure(&store, &mut SystemRandom, (options.clock)()).map_err(InstanceError::from)?;
     delete_ended_values(&store, (options.clock)())?;
     load(&store, &derived)?;
+    let first_key = opened.first_key.take();
+    let state = assemble(options, &api_key_format, store, derived, opened, lock)?;
+    take_up_deletions(&state)?;
+    Ok((state, first_key))
+}
+
+/// Everything that operations work with, on an instance whose keys are in memory.
+pub(crate) fn assemble(
+    options: &ServerOptions,
+    api_key_format: &ApiKeyFormat,
+    store: Store,
+    derived: Arc<Derived>,
+    opened: OpenInstance,
+    serve_lock: Arc<ServeLock>,
+) -> Result<Arc<AppState>, ServerError> {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let metrics = Arc::new(Metrics::new());
-    let serve_lock = OnceLock::new();
-    let _first = serve_lock.set(lock);
-    let state = Arc::new(AppState {
+    Ok(Arc::new(AppState {
         keyring: Arc::clone(&derived.keyring),
         derived,
         digester: opened.digester,
         sealer: opened.sealer,
-        api_key_format,
+        api_key_format: api_key_format.clone(),
         default_tenant_id: opened.default_tenant_id,
         clock: Arc::clone(&options.clock),
         serve_lock,
@@ -270,9 +288,7 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
         started: (options.clock)(),
         request_ids: RequestIds::new().map_err(InstanceError::from)?,
         store,
-    });
-    take_up_deletions(&state)?;
-    Ok((state, opened.first_key))
+    }))
 }
 
 /// Deletes the values of rotated API keys that have ended since the keys were last written.
@@ -288,7 +304,7 @@ fn delete_ended_values(store: &Store, now: Instant) -> Result<(), StorageError> 
 }
 
 /// Fills the memory of this node from the database, forgetting what it knew before.
-fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
+pub(crate) fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
     store
         .read_between_commits::<_, StorageError>(|tx| {
             derived.clear();

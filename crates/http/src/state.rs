@@ -1,7 +1,7 @@
 //! What all requests share: the store, the keyring, the keys that seal and digest, and what is derived from them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use claviger_crypto::{
@@ -109,7 +109,7 @@ pub(crate) struct AppState {
     pub(crate) api_key_format: ApiKeyFormat,
     pub(crate) default_tenant_id: TenantId,
     pub(crate) clock: Clock,
-    pub(crate) serve_lock: OnceLock<ServeLock>,
+    pub(crate) serve_lock: Arc<ServeLock>,
     pub(crate) rsa_keys: Arc<RsaKeys>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tenant_deletions: TenantDeletions,
@@ -162,17 +162,17 @@ impl AppState {
 
     /// Whether this node may decide from memory: it holds the database for itself.
     pub(crate) fn serves(&self) -> bool {
-        self.serve_lock.get().is_some_and(ServeLock::holds)
+        self.serve_lock.holds()
     }
 
     /// How often memory was loaded again.
     pub(crate) fn generation(&self) -> u64 {
-        self.serve_lock.get().map_or(0, ServeLock::generation)
+        self.serve_lock.generation()
     }
 
     /// Whether the database answered lately.
     pub(crate) fn database_up(&self) -> bool {
-        self.serve_lock.get().is_some_and(ServeLock::database_up)
+        self.serve_lock.database_up()
     }
 
     /// Whether a presented value is a generated key with a typing error: refused without a look-up.

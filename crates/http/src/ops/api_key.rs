@@ -420,7 +420,7 @@ fn given_attributes(
 }
 
 /// A list of addresses must exist: one that does not would let nobody in.
-fn check_list(
+pub(super) fn check_list(
     tx: &mut ReadTransaction<'_>,
     api_key: &ApiKey,
     violations: &mut Violations,
@@ -435,7 +435,7 @@ fn check_list(
 
 /// Names that are given in FusionAuth's dialect are unique among all keys; the database knows only of those that were
 /// given there.
-fn check_name(
+pub(super) fn check_name(
     tx: &mut ReadTransaction<'_>,
     api_key: &ApiKey,
     violations: &mut Violations,

@@ -26,7 +26,7 @@ const DEFAULT_TENANT_NAME: &str = "Default";
 const FIRST_SIGNING_KEY_NAME: &str = "Default signing key";
 const BOOTSTRAP_KEY_NAME: &str = "Bootstrap key manager";
 /// A key manager can make every other key: its value must not be guessable.
-const SHORTEST_BOOTSTRAP_KEY: usize = 16;
+pub(super) const SHORTEST_BOOTSTRAP_KEY: usize = 16;
 
 /// Why an instance cannot be opened, or a key not be made from the command line.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,14 @@ pub(crate) fn open(
     create(store, master_key, format, bootstrap, clock)
 }
 
+/// Whether there is an instance in `store`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(crate) fn exists(store: &Store) -> Result<bool, InstanceError> {
+    Ok(store.read::<_, InstanceError>(|tx| Ok(tx.find_instance()?.is_some()))?)
+}
+
 fn open_existing(store: &Store, master_key: &MasterKey) -> Result<Option<OpenInstance>, InstanceError> {
     let found = store.read::<_, InstanceError>(|tx| {
         Ok(match tx.find_instance()? {
@@ -175,20 +183,44 @@ fn create(
     clock: &Clock,
 ) -> Result<OpenInstance, InstanceError> {
     let mut random = SystemRandom;
+    let ids = InstanceIds {
+        default_tenant_id: TenantId::from_random_bytes(id_bytes(&mut random)?),
+        signing_key_id: KeyId::from_random_bytes(id_bytes(&mut random)?),
+    };
+    let generated = bootstrap.is_none().then(|| format.generate(&mut random)).transpose()?;
+    let opened = make(store, master_key, &ids, bootstrap.or(generated.as_ref()), clock)?;
+    Ok(OpenInstance { first_key: generated, ..opened })
+}
+
+/// The ids in a new instance that others may want to know before it is there.
+pub(crate) struct InstanceIds {
+    pub(crate) default_tenant_id: TenantId,
+    /// Of the key that signs the tokens of that tenant.
+    pub(crate) signing_key_id: KeyId,
+}
+
+/// Makes an instance in a store that has none, with a key manager of this value, if any.
+///
+/// # Errors
+/// [`StorageError::Conflict`] when there is one, and failures of database and cryptography.
+pub(crate) fn make(
+    store: &Store,
+    master_key: &MasterKey,
+    ids: &InstanceIds,
+    manager: Option<&SecretText>,
+    clock: &Clock,
+) -> Result<OpenInstance, InstanceError> {
+    let mut random = SystemRandom;
+    let default_tenant_id = ids.default_tenant_id;
     let (sealer, sealed_data_key) = Sealer::create(master_key, FIRST_DATA_KEY, &mut random)?;
     let digest_key = ApiKeyDigester::generate_secret(&mut random)?;
     let sealed_digest_key = sealer.seal(SealedItem::ApiKeyDigestKey, digest_key.expose(), &mut random)?;
     let digester = ApiKeyDigester::new(digest_key)?;
-    let signing_key = first_signing_key(&sealer, clock)?;
+    let signing_key = first_signing_key(&sealer, ids.signing_key_id, clock)?;
     let now = clock();
-    let default_tenant_id = TenantId::from_random_bytes(id_bytes(&mut random)?);
     let tenant = default_tenant(default_tenant_id, signing_key.key.id, now)?;
-    let generated = bootstrap.is_none().then(|| format.generate(&mut random)).transpose()?;
     let manager_id = ApiKeyId::from_random_bytes(id_bytes(&mut random)?);
-    let manager = match bootstrap.or(generated.as_ref()) {
-        Some(value) => key_manager(&digester, manager_id, value, now)?,
-        None => return Err(InstanceError::Internal("no value for the first key manager".to_owned())),
-    };
+    let manager = manager.map(|value| key_manager(&digester, manager_id, value, now)).transpose()?;
     let instance = Instance {
         id: TenantId::from_random_bytes(id_bytes(&mut random)?).to_string(),
         default_tenant_id,
@@ -204,19 +236,18 @@ fn create(
         }
         tx.insert_tenant(&tenant)?;
         tx.insert_instance(&instance)?;
-        tx.insert_api_key(&manager)?;
+        manager.as_ref().map_or(Ok(()), |manager| tx.insert_api_key(manager))?;
         Ok(())
     })?;
-    Ok(OpenInstance { sealer, digester, default_tenant_id, first_key: generated })
+    Ok(OpenInstance { sealer, digester, default_tenant_id, first_key: None })
 }
 
 fn system(now: Instant) -> ChangeContext {
     ChangeContext { actor: Actor::System, instant: now, address: None }
 }
 
-fn first_signing_key(sealer: &Sealer, clock: &Clock) -> Result<StoredKey, InstanceError> {
+fn first_signing_key(sealer: &Sealer, id: KeyId, clock: &Clock) -> Result<StoredKey, InstanceError> {
     let mut random = SystemRandom;
-    let id = KeyId::from_random_bytes(id_bytes(&mut random)?);
     let spec = KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits2048);
     let now = clock();
     let generated = generate(&GenerateRequest { id, spec, issuer: DEFAULT_ISSUER, now }, &mut random)?;

@@ -19,6 +19,7 @@ pub(crate) mod instance;
 pub(crate) mod ip_acl;
 pub(crate) mod key;
 pub(crate) mod key_import;
+pub(crate) mod kickstart_api_key;
 pub(crate) mod power;
 pub(crate) mod role;
 pub(crate) mod tenant;

@@ -111,6 +111,7 @@ impl Server {
             store: self.store_options(),
             master_key: master_key(),
             bootstrap_api_key: self.settings.bootstrap.then(|| SecretText::from(BOOTSTRAP.to_owned())),
+            kickstart: None,
             api_key_prefix: PREFIX.to_owned(),
             migrate: true,
             local_metrics: self.settings.local_metrics,

@@ -98,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) migrate: bool,
     pub(crate) master_key: MasterKeySource,
     pub(crate) bootstrap_api_key: Option<SecretText>,
+    /// With what an empty database begins; read only then.
+    pub(crate) kickstart_file: Option<PathBuf>,
     pub(crate) api_key_prefix: String,
     pub(crate) api_key_in_query: bool,
     pub(crate) fusion_admin_keys: bool,
@@ -214,8 +216,21 @@ impl Reader {
             |auto| if *auto { "auto" } else { "off" }.to_owned(),
         );
         let master_key = self.master_key(&url, &data_dir);
-        let (bootstrap_api_key, _) =
+        let (bootstrap_api_key, bootstrap_given) =
             self.secret(&settings::BOOTSTRAP_API_KEY, &settings::BOOTSTRAP_API_KEY_FILE, None);
+        let kickstart_file = self.parsed(
+            &settings::KICKSTART_FILE,
+            None,
+            |text| path(text).map(Some),
+            |file| file.as_deref().map_or_else(|| "unset".to_owned(), shown),
+        );
+        if bootstrap_given && kickstart_file.is_some() {
+            self.problems.add(
+                &settings::KICKSTART_FILE.name,
+                "cannot stand together with BOOTSTRAP_API_KEY or BOOTSTRAP_API_KEY_FILE: a Kickstart file has its \
+                 own API keys",
+            );
+        }
         let api_key_prefix = self.parsed(
             &settings::API_KEY_PREFIX,
             DEFAULT_API_KEY_PREFIX.to_owned(),
@@ -297,6 +312,7 @@ impl Reader {
             migrate,
             master_key,
             bootstrap_api_key,
+            kickstart_file,
             api_key_prefix,
             api_key_in_query,
             fusion_admin_keys,

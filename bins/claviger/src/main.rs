@@ -81,7 +81,10 @@ fn configured(command: Configured, mut config: Config) -> Result<(), Error> {
         Configured::MigrateUp => commands::up(&mut config),
         Configured::MigrateDown { to } => commands::down(&config, &to),
         Configured::CreateApiKey(wanted) => commands::create(config, wanted),
-        Configured::CheckConfig => Ok(print(&config)?),
+        Configured::CheckConfig => {
+            commands::check(&config)?;
+            Ok(print(&config)?)
+        }
         Configured::HealthCheck => commands::healthcheck(&config),
     }
 }

@@ -78,6 +78,8 @@ settings! {
         "The value of the first key manager. Used only while the instance has no API keys.";
     BOOTSTRAP_API_KEY_FILE plain = "none", "a file",
         "A file that holds the value of the first key manager. Not together with `BOOTSTRAP_API_KEY`.";
+    KICKSTART_FILE plain = "none", "a file",
+        "A Kickstart file: API keys and requests with which an empty database begins, all of it or nothing. On a database that is in use it is not read. Not together with `BOOTSTRAP_API_KEY` or its file.";
     API_KEY_PREFIX plain = "`clv_`", "up to 32 of `A-Z a-z 0-9 _ -`",
         "What generated API keys start with, so that scanners recognise a leaked one. A presented value that starts so and has the form of a generated key, but a wrong checksum, is refused without a look-up.";
     API_KEY_IN_QUERY plain = "`false`", "`true` or `false`",
@@ -107,7 +109,7 @@ settings! {
 }
 
 /// Settings that are planned: naming one is refused like an unknown name, but in clearer words.
-const PLANNED: [&str; 4] = ["KICKSTART_FILE", "PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE"];
+const PLANNED: [&str; 3] = ["PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 /// Whether this name, in capitals, is a setting of a later version.
 pub(crate) fn is_planned(name: &str) -> bool {

@@ -215,9 +215,13 @@ fn run(
     for (request, number) in kickstart.requests.into_iter().zip(1_usize..) {
         let (method, url) = (request.method.as_str(), request.url_as_written.clone());
         match call::call(&state, &credential, request) {
-            Ok(status) => tracing::info!(request = number, of, method, url, status, "a Kickstart request is done"),
+            Ok(status) => {
+                tracing::info!(request = number, of, method, url, status, "a Kickstart request is done")
+            }
             Err(answer) => {
-                return Err(KickstartError::Request { file: file.to_owned(), number, method, url, answer }.into());
+                return Err(
+                    KickstartError::Request { file: file.to_owned(), number, method, url, answer }.into()
+                );
             }
         }
     }

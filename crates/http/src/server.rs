@@ -13,8 +13,8 @@ use claviger_storage::{DatabaseUrl, ServeLock, StorageError, Store, StoreOptions
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
-use crate::metrics::Metrics;
 use crate::kickstart::{self, KickstartError};
+use crate::metrics::Metrics;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError, OpenInstance};
 use crate::ops::{default_roles, expiry};
 use crate::options::{ListenAddress, ServerOptions};

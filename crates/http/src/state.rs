@@ -1,7 +1,7 @@
 //! What all requests share: the store, the keyring, the keys that seal and digest, and what is derived from them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use claviger_crypto::{

@@ -2,11 +2,13 @@
 
 mod api_key;
 mod healthcheck;
+mod kickstart;
 mod migrate;
 mod serve;
 
 pub(crate) use api_key::create;
 pub(crate) use healthcheck::healthcheck;
+pub(crate) use kickstart::check;
 pub(crate) use migrate::{down, status, up};
 pub(crate) use serve::serve;
 

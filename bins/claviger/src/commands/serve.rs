@@ -46,6 +46,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         store: config.store.clone(),
         master_key,
         bootstrap_api_key: config.bootstrap_api_key.take(),
+        kickstart: super::kickstart::source(config),
         api_key_prefix: config.api_key_prefix.clone(),
         migrate: config.migrate,
         local_metrics: config.local_metrics_enabled,

@@ -63,6 +63,7 @@ fn defaults_need_nothing() {
             "MASTER_KEY_FILE = ./claviger-data/master.key (default)",
             "BOOTSTRAP_API_KEY = unset (default)",
             "BOOTSTRAP_API_KEY_FILE = unset (default)",
+            "KICKSTART_FILE = unset (default)",
             "API_KEY_PREFIX = clv_ (default)",
             "API_KEY_IN_QUERY = false (default)",
             "FUSION_ADMIN_KEYS = true (default)",
@@ -266,6 +267,14 @@ fn master_keys_that_cannot_be_used_are_refused() {
     refused(
         &[("CLAVIGER_BOOTSTRAP_API_KEY", "x"), ("CLAVIGER_BOOTSTRAP_API_KEY_FILE", "f")],
         &["CLAVIGER_BOOTSTRAP_API_KEY: cannot stand together"],
+    );
+    let contradictory =
+        "KICKSTART_FILE: cannot stand together with BOOTSTRAP_API_KEY or BOOTSTRAP_API_KEY_FILE";
+    let kickstart = ("CLAVIGER_KICKSTART_FILE", "f");
+    refused(&[kickstart, ("CLAVIGER_BOOTSTRAP_API_KEY", "s3cret")], &[contradictory]);
+    refused(
+        &[kickstart, ("CLAVIGER_BOOTSTRAP_API_KEY_FILE", "absent")],
+        &["CLAVIGER_BOOTSTRAP_API_KEY_FILE: \"absent\"", contradictory],
     );
     // Commands that open nothing sealed need no key.
     let without =

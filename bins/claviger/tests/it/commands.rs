@@ -147,12 +147,12 @@ fn a_bad_configuration_lists_all_problems() {
         ("CLAVIGER_PUBLIC_URL", "x"),
         ("CLAVIGER_TEST_ANYTHING", "x"),
     ];
-    let arguments = ["serve", "--http-workers", "many", "--no-such-flag", "s3cret", "--kickstart-file=f"];
+    let arguments = ["serve", "--http-workers", "many", "--no-such-flag", "s3cret", "--tls-cert-file=f"];
     let refused = place.run_with(&arguments, &variables).expect(2);
     for problem in [
         "claviger: the configuration has 7 problems:",
         "--no-such-flag: there is no such flag",
-        "--kickstart-file: not supported in this version",
+        "--tls-cert-file: not supported in this version",
         "--http-workers: \"many\": must be a whole number from 1 to 256",
         "CLAVIGER_PUBLIC_URL: not supported in this version",
         "claviger.toml: http_adr: there is no such setting",

@@ -13,5 +13,6 @@ mod commands;
 #[cfg(feature = "sqlite")]
 mod files;
 mod http;
+mod kickstart;
 mod serve;
 mod support;

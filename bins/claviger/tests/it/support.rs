@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -184,6 +184,14 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(command: &mut Command) -> Self {
+        let mut server = Self::spawn(command);
+        let listening = server.wait_for("listening");
+        server.address = listening["address"].as_str().unwrap().to_owned();
+        server
+    }
+
+    /// Starts a server and waits for nothing; its address is not known.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -197,11 +205,34 @@ impl Server {
             stdout.read_to_string(&mut text).unwrap();
             text
         });
-        let mut server =
-            Self { child, address: String::new(), lines, seen: Vec::new(), stdout: Some(stdout) };
-        let listening = server.wait_for("listening");
-        server.address = listening["address"].as_str().unwrap().to_owned();
-        server
+        Self { child, address: String::new(), lines, seen: Vec::new(), stdout: Some(stdout) }
+    }
+
+    /// Waits until the server listens, and says so, or has ended.
+    pub(crate) fn listening_or_over(&mut self) -> Option<Value> {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    let value: Value =
+                        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+                    self.seen.push(line);
+                    if value["message"] == "listening" {
+                        return Some(value);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("neither listens nor ends:\n{}", self.seen.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Sends a signal unless the server has ended.
+    pub(crate) fn signal_if_running(&mut self, signal: &str) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(signal);
+        }
     }
 
     /// Waits for a line of the log with this message.

@@ -16,6 +16,7 @@ mod command_line;
 mod common;
 mod database;
 mod evidence;
+mod kickstart;
 mod mistakes;
 mod overlap;
 mod server;

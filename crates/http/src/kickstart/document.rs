@@ -55,9 +55,7 @@ fn kickstart(mut document: Members, source: &KickstartSource) -> Result<Kickstar
         }
     }
     refuse_rest("", document)?;
-    let random = || {
-        id_bytes(&mut SystemRandom).map_err(|error| fault("", error.to_string()))
-    };
+    let random = || id_bytes(&mut SystemRandom).map_err(|error| fault("", error.to_string()));
     let signing_key_id = KeyId::from_random_bytes(random()?);
     let mut names = Names::new(source.environment.clone(), String::new(), signing_key_id.to_string());
     names.variables = values_of(variables, &names)?;
@@ -81,7 +79,10 @@ fn kickstart(mut document: Members, source: &KickstartSource) -> Result<Kickstar
         keys.push(api_key(item, &place, number == 1, random()?)?);
     }
     if keys.is_empty() {
-        return Err(fault("apiKeys", "at least one API key is needed: without one nobody could use the instance"));
+        return Err(fault(
+            "apiKeys",
+            "at least one API key is needed: without one nobody could use the instance",
+        ));
     }
     let mut all = Vec::new();
     for (item, number) in requests.into_iter().zip(1_usize..) {
@@ -130,10 +131,7 @@ fn refuse_rest(place: &str, members: Members) -> Result<(), Fault> {
 }
 
 /// The variables. Their texts may hold what comes from outside, and each is made once.
-fn values_of(
-    variables: Members,
-    names: &Names,
-) -> Result<std::collections::HashMap<String, Value>, Fault> {
+fn values_of(variables: Members, names: &Names) -> Result<std::collections::HashMap<String, Value>, Fault> {
     let mut values = std::collections::HashMap::new();
     for (name, value) in variables {
         let place = format!("variables: {}", shown(&name));
@@ -189,7 +187,8 @@ impl Expansion {
             Value::Object(members) => members
                 .into_iter()
                 .map(|(name, value)| {
-                    let place = if is_plain(&name) { format!("{place}.{name}") } else { format!("{place}.*") };
+                    let place =
+                        if is_plain(&name) { format!("{place}.{name}") } else { format!("{place}.*") };
                     Ok((name, self.value(value, &place, depth)?))
                 })
                 .collect::<Result<Members, _>>()
@@ -252,11 +251,13 @@ impl Expansion {
         let content = self.files.included(name).map_err(|what| fault(place, what))?;
         let length = content.len();
         let parsed = parse_object(content).map(Value::Object).or_else(|error| match error.fault {
-            claviger_crypto::JsonFault::NotAnObject => claviger_crypto::parse_array(content).map(Value::Array),
+            claviger_crypto::JsonFault::NotAnObject => {
+                claviger_crypto::parse_array(content).map(Value::Array)
+            }
             _ => Err(error),
         });
-        let value = parsed
-            .map_err(|error| fault(place, format!("includes {name:?}, which {}", not_json(error))))?;
+        let value =
+            parsed.map_err(|error| fault(place, format!("includes {name:?}, which {}", not_json(error))))?;
         self.count(length, place)?;
         self.value(value, place, depth + 1)
     }
@@ -264,7 +265,10 @@ impl Expansion {
     fn count(&mut self, bytes: usize, place: &str) -> Result<(), Fault> {
         self.text = self.text.saturating_add(bytes);
         if self.text > MOST_TEXT {
-            return Err(fault(place, "the file becomes larger than 64 MiB with its variables and files put in"));
+            return Err(fault(
+                place,
+                "the file becomes larger than 64 MiB with its variables and files put in",
+            ));
         }
         Ok(())
     }
@@ -276,12 +280,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// An API key: the members of FusionAuth's type, and besides `description`, as Kickstart has it.
-fn api_key(
-    mut members: Members,
-    place: &str,
-    is_first: bool,
-    random_id: [u8; 16],
-) -> Result<NewKey, Fault> {
+fn api_key(mut members: Members, place: &str, is_first: bool, random_id: [u8; 16]) -> Result<NewKey, Fault> {
     let id = match text(&mut members, "id", place)? {
         None => ApiKeyId::from_random_bytes(random_id),
         Some(id) => id.parse().map_err(|_| fault(&format!("{place}: id"), "must be a UUID"))?,
@@ -290,7 +289,8 @@ fn api_key(
         describe(&mut members, description, place)?;
     }
     let document = json!({ "apiKey": members }).as_object().cloned().unwrap_or_default();
-    let created = wire::api_key::create(document).map_err(|violations| fault(place, in_words(&violations)))?;
+    let created =
+        wire::api_key::create(document).map_err(|violations| fault(place, in_words(&violations)))?;
     let NewApiKey::Create(CreateApiKey { value, fields }) = created else {
         return Err(fault(place, "cannot be a copy"));
     };

@@ -194,13 +194,15 @@ mod tests {
     fn what_is_opened_is_closed() {
         for text in ["#{", "a #{b", "#{a} #{b", "@{file", "&{file", r"\#{a} #{b"] {
             let told = pieces(text).unwrap_err();
-            assert!(told.contains("is not closed") && !told.contains('a'.to_string().repeat(2).as_str()), "{told}");
+            assert!(
+                told.contains("is not closed") && !told.contains('a'.to_string().repeat(2).as_str()),
+                "{told}"
+            );
         }
     }
 
     fn names() -> Names {
-        let environment: Environment =
-            Arc::new(|name| (name == "HOME").then(|| "#{secret}".to_owned()));
+        let environment: Environment = Arc::new(|name| (name == "HOME").then(|| "#{secret}".to_owned()));
         let mut names = Names::new(environment, "tenant".to_owned(), "key".to_owned());
         for (name, value) in [("secret", json!("s3cret")), ("port", json!(25)), ("on", json!(true))] {
             names.variables.insert(name.to_owned(), value);
@@ -232,7 +234,10 @@ mod tests {
             (" secret", "there is no variable of this name"),
             ("pass word!", "there is no variable of this name"),
             ("ENV.PATH", "the environment variable \"PATH\" is not set, or is no UTF-8"),
-            ("FUSIONAUTH_FORM[adminUser]_ID", "\"FUSIONAUTH_FORM[adminUser]_ID\" has no value on this server"),
+            (
+                "FUSIONAUTH_FORM[adminUser]_ID",
+                "\"FUSIONAUTH_FORM[adminUser]_ID\" has no value on this server",
+            ),
             ("UUID", "there is no variable \"UUID\""),
         ] {
             assert_eq!(names.value(name), Err(expected.to_owned()), "{name}");

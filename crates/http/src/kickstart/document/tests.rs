@@ -78,7 +78,10 @@ fn the_whole_is_read() {
     assert_eq!(second.command.fields.tenant_id, id.parse().ok());
     assert!(matches!(&second.command.fields.permissions, Permissions::Only(list) if !list.is_empty()));
     let [post, patch, put] = kickstart.requests.as_slice() else { panic!() };
-    assert_eq!((post.method, &*post.url, &*post.url_as_written), (Method::Post, "/api/tenant?a=b", "/api/#{path}?a=b"));
+    assert_eq!(
+        (post.method, &*post.url, &*post.url_as_written),
+        (Method::Post, "/api/tenant?a=b", "/api/#{path}?a=b")
+    );
     assert_eq!((&*post.content_type, &*post.body), ("application/json", &br#"{"tenant":{"name":"n"}}"#[..]));
     assert_eq!((&*patch.content_type, patch.tenant_id.as_deref()), ("application/json-patch+json", Some(id)));
     assert_eq!(patch.body, br#"[{"op":"test"}]"#);
@@ -114,7 +117,10 @@ fn values_are_put_in_once_and_stay_what_they_are() {
         ("#{quoted}", json!("\"}, #{secret} \\")),
         ("\\#{n}#{n}", json!("#{n}25")),
     ] {
-        assert_eq!(body_of(variables.clone(), json!({"a": [{"b": text}]})), Ok(json!({"a": [{"b": expected}]})));
+        assert_eq!(
+            body_of(variables.clone(), json!({"a": [{"b": text}]})),
+            Ok(json!({"a": [{"b": expected}]}))
+        );
     }
     // Names of members are no texts.
     assert_eq!(body_of(variables, json!({"#{n}": 1})), Ok(json!({"#{n}": 1})));
@@ -125,7 +131,11 @@ fn files_are_included() {
     let place = place();
     std::fs::create_dir(place.path().join("json")).unwrap();
     std::fs::write(place.path().join("json/text.txt"), "two\n\"lines\" #{name}").unwrap();
-    std::fs::write(place.path().join("json/body.json"), r##"{"name": "#{name}", "text": "@{json/text.txt}"}"##).unwrap();
+    std::fs::write(
+        place.path().join("json/body.json"),
+        r##"{"name": "#{name}", "text": "@{json/text.txt}"}"##,
+    )
+    .unwrap();
     let request = r##"{"method": "POST", "url": "/api/#{name}", "body": "&{json/body.json}"}"##;
     std::fs::write(place.path().join("json/request.json"), request).unwrap();
     let document = json!({"variables": {"name": "value"}, "apiKeys": [{"key": KEY}],
@@ -144,8 +154,14 @@ fn inclusion_has_bounds() {
     std::fs::write(place.path().join("bad.json"), "{\"a\": 1,\n \"a\": \"s3cret\"}").unwrap();
     std::fs::write(place.path().join("bytes.txt"), b"\xff").unwrap();
     for (body, expected) in [
-        (json!("&{itself.json}"), "request 1: body.a.a.a.a.a.a.a.a: files include each other more than 8 deep"),
-        (json!("&{bad.json}"), "includes \"bad.json\", which is not valid JSON: a member stands twice in an object at line 2"),
+        (
+            json!("&{itself.json}"),
+            "request 1: body.a.a.a.a.a.a.a.a: files include each other more than 8 deep",
+        ),
+        (
+            json!("&{bad.json}"),
+            "includes \"bad.json\", which is not valid JSON: a member stands twice in an object at line 2",
+        ),
         (json!({"a": "@{bytes.txt}"}), "request 1: body.a: includes \"bytes.txt\", which is not UTF-8"),
         (json!({"a": "@{absent}"}), "request 1: body.a: includes \"absent\", which cannot be read"),
         (json!({"a": "@{../a}"}), "no relative path below the directory"),
@@ -174,7 +190,10 @@ fn what_is_no_json_is_told_with_its_place() {
     for (text, expected) in [
         ("", "is not valid JSON: it ends too early at line 1"),
         ("{\n  \"apiKeys\": s3cret", "is not valid JSON: it cannot be read at line 2, column 14"),
-        ("{\"variables\": {},\n\"variables\": {}}", "is not valid JSON: a member stands twice in an object at line 2"),
+        (
+            "{\"variables\": {},\n\"variables\": {}}",
+            "is not valid JSON: a member stands twice in an object at line 2",
+        ),
         ("[]", "is no JSON object"),
     ] {
         let Err(told) = read_in(&place(), text) else { panic!("accepted: {text}") };
@@ -196,7 +215,10 @@ fn unknown_and_misplaced_members_are_refused() {
         (json!({"apiKeys": key, "request": []}), "there is no member \"request\""),
         (json!({"apiKeys": {"key": KEY}}), "apiKeys: must be a list"),
         (json!({"apiKeys": [KEY]}), "API key 1: must be an object"),
-        (json!({"apiKeys": [{"key": KEY, "permission": {}}]}), "API key 1: [invalidJSON] The member \"apiKey.permission\""),
+        (
+            json!({"apiKeys": [{"key": KEY, "permission": {}}]}),
+            "API key 1: [invalidJSON] The member \"apiKey.permission\"",
+        ),
         (json!({"apiKeys": [{"description": "d"}]}), "API key 1: key: is missing"),
         (json!({"apiKeys": [{"key": ""}]}), "API key 1: [blank]apiKey.key"),
         (json!({"apiKeys": [{"key": KEY, "id": "x"}]}), "API key 1: id: must be a UUID"),
@@ -204,13 +226,25 @@ fn unknown_and_misplaced_members_are_refused() {
         (json!({"apiKeys": [{"key": KEY, "sourceKeyId": "x"}]}), "API key 1: [invalidJSON]"),
         (json!({"apiKeys": key, "variables": []}), "variables: must be an object"),
         (json!({"apiKeys": key, "variables": {"a": null}}), "variables: \"a\": must be a text, a number"),
-        (json!({"apiKeys": key, "variables": {"a": "#{b}", "b": "s3cret"}}), "variables: \"a\": only #{ENV.NAME}"),
+        (
+            json!({"apiKeys": key, "variables": {"a": "#{b}", "b": "s3cret"}}),
+            "variables: \"a\": only #{ENV.NAME}",
+        ),
         (json!({"apiKeys": key, "variables": {"a": "@{b}"}}), "variables: \"a\": cannot include a file"),
         (json!({"apiKeys": key, "variables": {"a": "s3cret#{b"}}), "variables: \"a\": #{ is not closed"),
         (json!({"apiKeys": key, "variables": {"a": "#{ENV.ABSENT}"}}), "variable \"ABSENT\" is not set"),
-        (json!({"apiKeys": key, "variables": {"FUSIONAUTH_TENANT_ID": "a"}}), "cannot be the name of a variable"),
-        (json!({"apiKeys": key, "variables": {"defaultTenantId": "s3cret"}}), "variables.defaultTenantId: must be a UUID"),
-        (json!({"apiKeys": key, "variables": {"defaultTenantId": 1}}), "variables.defaultTenantId: must be a UUID"),
+        (
+            json!({"apiKeys": key, "variables": {"FUSIONAUTH_TENANT_ID": "a"}}),
+            "cannot be the name of a variable",
+        ),
+        (
+            json!({"apiKeys": key, "variables": {"defaultTenantId": "s3cret"}}),
+            "variables.defaultTenantId: must be a UUID",
+        ),
+        (
+            json!({"apiKeys": key, "variables": {"defaultTenantId": 1}}),
+            "variables.defaultTenantId: must be a UUID",
+        ),
         (json!({"apiKeys": key, "requests": {}}), "requests: must be a list"),
         (json!({"apiKeys": key, "requests": ["x"]}), "request 1: must be an object, or &{FILE}"),
     ] {
@@ -245,13 +279,22 @@ fn requests_are_calls_of_this_server_that_write() {
         (json!({"method": 1, "url": "/a"}), "request 1: method: must be a text"),
         (json!({"method": "POST"}), "request 1: url: is missing"),
         (json!({"method": "POST", "url": 1}), "request 1: url: must be a text"),
-        (json!({"method": "POST", "url": "http://localhost/a"}), "request 1: url: must be a path of this server"),
+        (
+            json!({"method": "POST", "url": "http://localhost/a"}),
+            "request 1: url: must be a path of this server",
+        ),
         (json!({"method": "POST", "url": "//host/a"}), "url: must be a path"),
         (json!({"method": "POST", "url": "a"}), "url: must be a path"),
         (json!({"method": "POST", "url": "/a#b"}), "url: must be a path"),
         (json!({"method": "POST", "url": "/#{absent}"}), "request 1.url: there is no variable \"absent\""),
-        (json!({"method": "POST", "url": "/a", "body": "text"}), "request 1: body: must be an object or a list"),
-        (json!({"method": "POST", "url": "/a", "body": {"a": ["#{absent}"]}}), "request 1: body.a[0]: there is no variable"),
+        (
+            json!({"method": "POST", "url": "/a", "body": "text"}),
+            "request 1: body: must be an object or a list",
+        ),
+        (
+            json!({"method": "POST", "url": "/a", "body": {"a": ["#{absent}"]}}),
+            "request 1: body.a[0]: there is no variable",
+        ),
         (json!({"method": "POST", "url": "/a", "tenant": "x"}), "request 1: there is no member \"tenant\""),
         (json!({"method": "POST", "url": "/a", "tenantId": 1}), "request 1: tenantId: must be a text"),
     ] {

@@ -183,6 +183,12 @@ pub(crate) fn apply(
     for member in &kickstart.without_effect {
         tracing::warn!(%file, member, "a member of the Kickstart file has no effect");
     }
+    if kickstart.api_keys.iter().all(|key| key.command.fields.key_manager != Some(true)) {
+        tracing::warn!(
+            %file,
+            "no API key of the Kickstart file is a key manager: without one no further keys can be made through the API"
+        );
+    }
     let tenant_id = kickstart.ids.default_tenant_id;
     store.in_one_transaction(Actor::Kickstart, |inner| {
         run(inner, lock, format, options, kickstart, &source.file)

@@ -61,13 +61,19 @@ pub enum ServerError {
     Storage(#[from] StorageError),
     /// The Kickstart file was not applied.
     #[error(transparent)]
-    Kickstart(#[from] KickstartError),
+    Kickstart(Box<KickstartError>),
     /// A setting of cryptography is wrong.
     #[error("API_KEY_PREFIX: {0}")]
     ApiKeyPrefix(CryptoError),
     /// The runtime failed.
     #[error("the server failed: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl From<KickstartError> for ServerError {
+    fn from(error: KickstartError) -> Self {
+        Self::Kickstart(Box::new(error))
+    }
 }
 
 /// A server that is ready to answer.

@@ -416,3 +416,29 @@ fn ed25519_has_two_names_to_verify() {
     let token = signed(&signer(KeyAlgorithm::Es256, &es256), &unsigned(r#"{"alg":"EdDSA"}"#, &payload));
     assert_eq!(check(&token, &support::verifier(KeyAlgorithm::Es256, &es256)), Err(TokenFault::Algorithm));
 }
+
+/// What is no list of texts makes no token unreadable: most do without.
+#[test]
+fn grants_are_read_from_the_header() {
+    let key = new_key(KeyAlgorithm::Ed25519);
+    let ours = signer(KeyAlgorithm::Ed25519, &key);
+    let token = token(&ours, &key.kid);
+    assert_eq!(UnverifiedToken::parse(&token).unwrap().grant_types(), ["client_credentials"]);
+    let payload = serde_json::to_vec(&claims()).unwrap();
+    for (member, expected) in [
+        (r#","gty":["a","client_credentials"]"#, ["a", "client_credentials"].as_slice()),
+        (r#","gty":[]"#, &[]),
+        ("", &[]),
+        (r#","gty":"client_credentials""#, &[]),
+        (r#","gty":["client_credentials",7]"#, &[]),
+        (r#","gty":[["client_credentials"]]"#, &[]),
+        (r#","gty":{"client_credentials":true}"#, &[]),
+        (r#","gty":null"#, &[]),
+        (r#","Gty":["client_credentials"]"#, &[]),
+    ] {
+        let token = signed(&ours, &unsigned(&format!(r#"{{"alg":"Ed25519"{member}}}"#), &payload));
+        let unverified = UnverifiedToken::parse(&token).unwrap();
+        assert_eq!(unverified.grant_types(), expected, "{member}");
+        assert_eq!(check(&token, &verifier(KeyAlgorithm::Ed25519, &key)), Ok(claims()));
+    }
+}

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
-use claviger_domain::SecretText;
+use claviger_domain::{EntityId, SecretText};
 use claviger_http::{ListenAddress, RsaStockSize, TrustedProxies};
 use claviger_storage::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -107,6 +107,8 @@ pub(crate) struct Config {
     /// The claim `aud` of tokens for upstreams; without one none are made.
     pub(crate) upstream_token_audience: Option<String>,
     pub(crate) upstream_token_lifetime: Duration,
+    /// The entity that stands for the API behind gateways; without one they take no tokens of entities.
+    pub(crate) entity_token_audience: Option<EntityId>,
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
     pub(crate) local_metrics_enabled: bool,
@@ -262,6 +264,12 @@ impl Reader {
             |text| number(text, 5, 3600),
             ToString::to_string,
         );
+        let entity_token_audience = self.parsed(
+            &settings::ENTITY_TOKEN_AUDIENCE,
+            None,
+            |text| text.parse().map(Some).map_err(|_| "must be the id of an entity, a UUID with hyphens"),
+            |audience| audience.map_or_else(|| "unset".to_owned(), |id: EntityId| id.to_string()),
+        );
         let http_workers = self.parsed(
             &settings::HTTP_WORKERS,
             surroundings.cores.clamp(1, 256),
@@ -319,6 +327,7 @@ impl Reader {
             trusted_proxies,
             upstream_token_audience,
             upstream_token_lifetime: Duration::from_secs(upstream_token_lifetime),
+            entity_token_audience,
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),
             local_metrics_enabled,

@@ -92,6 +92,8 @@ settings! {
         "The claim `aud` of the tokens that `/forward-auth` makes for upstreams, which they compare. While it is not set, gateways that ask for such tokens get 503.";
     UPSTREAM_TOKEN_LIFETIME_SECONDS plain = "`60`", "5 to 3600",
         "How long a token for upstreams lasts. It cannot be taken back, so that an upstream may accept a deleted key for as long.";
+    ENTITY_TOKEN_AUDIENCE plain = "none", "a UUID",
+        "The entity that stands for the API behind gateways. `/forward-auth`, `/ext-authz` and `/api/authorize` then take access tokens of entities that name it in `aud`, and go by their permissions on it. While it is not set, such tokens are no credential.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",
         "Threads that accept and parse requests.";
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",

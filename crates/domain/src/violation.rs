@@ -108,7 +108,7 @@ codes! {
     AUTHORIZATION_ADDRESS_INVALID = "invalid" Place::Field("authorization.address"),
         "The address must be an IPv4 or IPv6 address.";
     AUTHORIZATION_KEY_MISSING = "missing" Place::Field("authorization.key"),
-        "Name the API key by either its value or its id, and not by both.";
+        "Name the API key by either its value or its id, or give the token of an entity, and only one of them.";
     AUTHORIZATION_METHOD_INVALID = "invalid" Place::Field("authorization.method"),
         "The method must be GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS.";
     AUTHORIZATION_METHOD_MISSING = "missing" Place::Field("authorization.method"),

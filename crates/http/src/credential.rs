@@ -18,7 +18,9 @@ pub(crate) enum Credential<'a> {
     ApiKey(&'a [u8]),
     /// The credentials of Basic (RFC 7617), in base64.
     Basic(&'a [u8]),
-    /// A scheme that carries no API key: `Bearer`, `DPoP`, `JWT`.
+    /// A token behind `Bearer` (RFC 6750, section 2.1), which is never an API key.
+    Bearer(&'a [u8]),
+    /// Another scheme that carries no API key: `DPoP`, `JWT`, or one without anything behind it.
     OtherScheme,
 }
 
@@ -29,6 +31,7 @@ impl fmt::Debug for Credential<'_> {
             Self::None => "None",
             Self::ApiKey(_) => "ApiKey(..)",
             Self::Basic(_) => "Basic(..)",
+            Self::Bearer(_) => "Bearer(..)",
             Self::OtherScheme => "OtherScheme",
         })
     }
@@ -217,7 +220,10 @@ fn in_authorization(value: &[u8]) -> Credential<'_> {
     if !has_scheme(value) {
         return api_key(value);
     }
-    after_scheme(value, b"basic").map_or(Credential::OtherScheme, Credential::Basic)
+    let basic = after_scheme(value, b"basic").map(Credential::Basic);
+    basic
+        .or_else(|| after_scheme(value, b"bearer").map(Credential::Bearer))
+        .unwrap_or(Credential::OtherScheme)
 }
 
 #[cfg(test)]
@@ -265,7 +271,8 @@ mod tests {
         assert_eq!(authorization(b" \tk "), key(b"k", Carrier::Authorization));
         let scheme = |credential| Ok((credential, Some(Carrier::Authorization)));
         assert_eq!(authorization(b"basic  YTpi "), scheme(Credential::Basic(b"YTpi")));
-        for other in [b"bearer x".as_slice(), b"JWT x", b"dPoP x", b"Basic"] {
+        assert_eq!(authorization(b"bearer  a.b.c "), scheme(Credential::Bearer(b"a.b.c")));
+        for other in [b"JWT x".as_slice(), b"dPoP x", b"Basic", b"Bearer"] {
             assert_eq!(authorization(other), scheme(Credential::OtherScheme));
         }
     }

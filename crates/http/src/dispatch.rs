@@ -13,7 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use claviger_authz::{Path, Target};
-use claviger_domain::{Method, RequestMethod, UsedValue, Violation, codes};
+use claviger_domain::{EntityId, Method, RequestMethod, UsedValue, Violation, codes};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ use crate::error::ApiError;
 #[cfg(feature = "sabotage-timing")]
 use crate::gate::Refusal;
 use crate::gate::{Caller, TenantHeader, admit};
-use crate::gateway::{self, Particulars, Question};
+use crate::gateway::{self, Decided, Particulars, Question};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
 use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, all_routes, find};
@@ -72,6 +72,7 @@ pub(crate) async fn entry(
         route: None,
         carrier: None,
         caller: None,
+        entity: None,
         refused: false,
         dialect: Dialect::FusionAuth,
         answers_in: Dialect::FusionAuth,
@@ -146,6 +147,8 @@ struct Seen<'a> {
     route: Option<&'static Route>,
     carrier: Option<Carrier>,
     caller: Option<UsedValue>,
+    /// The entity whose request a gateway may let through.
+    entity: Option<EntityId>,
     /// Whether the caller was turned away, be it after the gate.
     refused: bool,
     /// The dialect of the request, where the path has two.
@@ -164,6 +167,9 @@ impl Drop for Seen<'_> {
             let state = &self.worker.state;
             state.metrics.allowed();
             self.worker.usage.note(value, state.now(), self.client.address());
+        }
+        if self.entity.is_some() {
+            self.worker.state.metrics.allowed();
         }
     }
 }
@@ -263,9 +269,17 @@ async fn answer_gateway(
         credentials,
         tenant: tenant_header(headers),
     };
-    let mut caller = gateway::decide(state, question, &asked)?;
+    let wants_token = gateway::wants_token(question, request.query_string());
+    let mut caller = match gateway::decide(state, question, &asked)? {
+        Decided::ApiKey(caller) => caller,
+        Decided::Token(asked) => {
+            let entity = gateway::admit_entity(state, asked, wants_token).await?;
+            seen.entity = Some(entity.entity_id);
+            return Ok(gateway::allowed_to_entity(entity));
+        }
+    };
     let mut token = None;
-    if gateway::wants_token(question, request.query_string()) {
+    if wants_token {
         let made = gateway::token(state, caller).await?;
         (caller, token) = (made.0, Some(made.1));
     }
@@ -519,6 +533,8 @@ fn log(
     let client = seen.client.behind_peer();
     let carrier = seen.carrier.map(Carrier::as_str);
     let api_key_id = text_or_dash(seen.caller.map(|value| value.api_key_id));
+    // Absent where none is involved.
+    let entity_id = seen.entity.map(|id| id.to_string());
     match error {
         Some(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
@@ -550,8 +566,10 @@ fn log(
             rt::spawn(async move {
                 let reason = refusal.as_str();
                 let api_key_id = text_or_dash(refusal.api_key_id());
+                let entity_id = refusal.entity_id().map(|id| id.to_string());
                 tracing::info!(
-                    request_id, method, path, status, peer, client, carrier, reason, api_key_id, "refused"
+                    request_id, method, path, status, peer, client, carrier, reason, api_key_id, entity_id,
+                    "refused"
                 );
             });
         }
@@ -579,6 +597,7 @@ fn log(
             client,
             carrier,
             api_key_id,
+            entity_id,
             "answered"
         ),
     }

@@ -10,8 +10,8 @@ use claviger_authz::{
     Access, Decision, Endpoint, EndpointScope, Matched, Path, Reason, Request, Target, matched,
 };
 use claviger_domain::{
-    Actor, ApiKeyDigest, ApiKeyId, ChangeContext, Instant, RequestMethod, TenantId, TenantScope, TenantState,
-    UsedValue, Violation, codes,
+    Actor, ApiKeyDigest, ApiKeyId, ChangeContext, EntityId, Instant, RequestMethod, TenantId, TenantScope,
+    TenantState, UsedValue, Violation, codes,
 };
 use claviger_keyring::Entry;
 use claviger_storage::{ReadTransaction, StoredApiKey, TxError};
@@ -61,6 +61,16 @@ pub(crate) enum Refusal {
     MalformedTenant(ApiKeyId),
     /// A gateway asks about a request for a tenant that there is not, or that is being deleted.
     NoSuchTenant,
+    /// A gateway asks about a request with a token that is no live one of an entity.
+    UnknownToken,
+    /// A gateway asks about a request with a token that is not for the API behind it.
+    OtherAudience(EntityId),
+    /// The rules do not allow it to a token of this entity.
+    DeniedToEntity(EntityId, Reason),
+    /// As [`MalformedTenant`](Self::MalformedTenant), of a request with a token of this entity.
+    MalformedTenantOfEntity(EntityId),
+    /// A gateway asks for a token for the upstream, which is made for API keys only, about a request of this entity.
+    NoUpstreamTokenOfEntity(EntityId),
 }
 
 impl Refusal {
@@ -84,14 +94,31 @@ impl Refusal {
             | Self::TwoCredentials
             | Self::OriginalPath
             | Self::OriginalMethod
-            | Self::NoSuchTenant => None,
+            | Self::NoSuchTenant
+            | Self::UnknownToken
+            | Self::OtherAudience(_)
+            | Self::DeniedToEntity(..)
+            | Self::MalformedTenantOfEntity(_)
+            | Self::NoUpstreamTokenOfEntity(_) => None,
+        }
+    }
+
+    /// The entity whose token was refused, where it is one's.
+    pub(crate) const fn entity_id(self) -> Option<EntityId> {
+        match self {
+            Self::OtherAudience(id)
+            | Self::DeniedToEntity(id, _)
+            | Self::MalformedTenantOfEntity(id)
+            | Self::NoUpstreamTokenOfEntity(id) => Some(id),
+            _ => None,
         }
     }
 }
 
 impl Refusal {
-    /// One of each kind but those for which the rules have a reason, in the order of [`place`](Self::place).
-    const WITHOUT_REASON: [Self; 17] = [
+    /// One of each kind but those for which the rules have a reason, in the order of [`place`](Self::place). What is
+    /// refused to entities for the same reason as to API keys is counted with it.
+    const WITHOUT_REASON: [Self; 20] = [
         Self::NoCredential,
         Self::OtherScheme,
         Self::Mistyped,
@@ -109,6 +136,9 @@ impl Refusal {
         Self::OriginalMethod,
         Self::MalformedTenant(ApiKeyId::from_u128(0)),
         Self::NoSuchTenant,
+        Self::UnknownToken,
+        Self::OtherAudience(EntityId::from_u128(0)),
+        Self::NoUpstreamTokenOfEntity(EntityId::from_u128(0)),
     ];
 
     /// The names of all refusals, in the order of [`place`](Self::place).
@@ -134,9 +164,14 @@ impl Refusal {
             Self::TwoCredentials => 12,
             Self::OriginalPath => 13,
             Self::OriginalMethod => 14,
-            Self::MalformedTenant(_) => 15,
+            Self::MalformedTenant(_) | Self::MalformedTenantOfEntity(_) => 15,
             Self::NoSuchTenant => 16,
-            Self::Denied(_, reason) => Self::WITHOUT_REASON.len() + reason.place(),
+            Self::UnknownToken => 17,
+            Self::OtherAudience(_) => 18,
+            Self::NoUpstreamTokenOfEntity(_) => 19,
+            Self::Denied(_, reason) | Self::DeniedToEntity(_, reason) => {
+                Self::WITHOUT_REASON.len() + reason.place()
+            }
         }
     }
 }
@@ -150,7 +185,7 @@ impl Refusal {
             Self::Mistyped => "mistyped_key",
             Self::UnknownKey => "unknown_key",
             Self::TenantGone(_) => "tenant_gone",
-            Self::Denied(_, reason) => reason.as_str(),
+            Self::Denied(_, reason) | Self::DeniedToEntity(_, reason) => reason.as_str(),
             Self::ObjectNotCovered(_) => "object_not_covered",
             Self::ScopeTooNarrow(_) => "scope_too_narrow",
             Self::UnknownEndpoint => "unknown_endpoint",
@@ -161,8 +196,11 @@ impl Refusal {
             Self::TwoCredentials => "two_credentials",
             Self::OriginalPath => "original_path",
             Self::OriginalMethod => "original_method",
-            Self::MalformedTenant(_) => "malformed_tenant",
+            Self::MalformedTenant(_) | Self::MalformedTenantOfEntity(_) => "malformed_tenant",
             Self::NoSuchTenant => "no_such_tenant",
+            Self::UnknownToken => "unknown_token",
+            Self::OtherAudience(_) => "other_audience",
+            Self::NoUpstreamTokenOfEntity(_) => "no_upstream_token_of_entity",
         }
     }
 }
@@ -176,9 +214,11 @@ impl Refusal {
             | Self::OriginalMethod
             | Self::MalformedTenant(_)
             | Self::NoSuchTenant
+            | Self::MalformedTenantOfEntity(_)
+            | Self::NoUpstreamTokenOfEntity(_)
             | Self::ObjectNotCovered(_)
             | Self::ScopeTooNarrow(_) => true,
-            Self::Denied(_, reason) => {
+            Self::Denied(_, reason) | Self::DeniedToEntity(_, reason) => {
                 !matches!(reason, Reason::Expired | Reason::Disabled | Reason::AddressBlocked)
             }
             Self::NoCredential
@@ -191,7 +231,9 @@ impl Refusal {
             | Self::OriginalMissing
             | Self::OriginalRepeated
             | Self::OriginalContradictory
-            | Self::TwoCredentials => false,
+            | Self::TwoCredentials
+            | Self::UnknownToken
+            | Self::OtherAudience(_) => false,
         }
     }
 }
@@ -427,7 +469,7 @@ fn present(
 ) -> Result<Caller, ApiError> {
     let presented = match credential {
         Credential::None => return Err(ApiError::Refused(Refusal::NoCredential)),
-        Credential::Basic(_) | Credential::OtherScheme => {
+        Credential::Basic(_) | Credential::Bearer(_) | Credential::OtherScheme => {
             return Err(ApiError::Refused(Refusal::OtherScheme));
         }
         Credential::ApiKey(presented) => presented,

@@ -3,7 +3,8 @@
 //! The question is a request of its own. `/forward-auth` is told in headers what the gateway was asked for, in the words
 //! of nginx (`X-Original-*`) or of Traefik and Caddy (`X-Forwarded-*`); to `/ext-authz` Envoy sends the method as it is
 //! and the path behind that prefix. The credential, the tenant header and the client's address are the original request's
-//! own, so they are read as everywhere. Gateways tell 200, 401 and 403 apart and take everything else for a fault.
+//! own, so they are read as everywhere; where a setting names the entity that stands for the API, the token of an entity
+//! behind `Bearer` is a credential too. Gateways tell 200, 401 and 403 apart and take everything else for a fault.
 //!
 //! Headers are believed only from trusted proxies, and only if there is exactly one way to read them: both conventions
 //! at once, a header twice, or one spelled with underscores besides would let a client choose what is decided about.
@@ -14,13 +15,15 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderMap;
 use actix_web::web;
 use claviger_authz::Path;
-use claviger_domain::RequestMethod;
+use claviger_domain::{RequestMethod, SecretText};
 
 use crate::answer::Answer;
 use crate::client_address::Client;
-use crate::credential::{Ambiguous, Presented};
+use crate::credential::{Ambiguous, Credential, Presented};
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway, told_to_gateways};
+use crate::ops::entity_rights::{self, AdmittedEntity, RequestWithToken};
+use crate::ops::entity_token;
 use crate::ops::upstream_token::{self, Quick};
 use crate::routes::{GATEWAY_ROUTES, Operation, Route};
 use crate::state::AppState;
@@ -31,6 +34,7 @@ const CHALLENGE: (&str, &str) = ("www-authenticate", "ApiKey realm=\"claviger\""
 /// The headers that tell the upstream who calls. Gateways delete them from what clients send.
 const API_KEY_ID: &str = "x-claviger-api-key-id";
 const API_KEY_NAME: &str = "x-claviger-api-key-name";
+const ENTITY_ID: &str = "x-claviger-entity-id";
 const TENANT_ID: &str = "x-claviger-tenant-id";
 const UPSTREAM_TOKEN: &str = "x-claviger-upstream-token";
 
@@ -79,7 +83,15 @@ pub(crate) struct Particulars<'a> {
     pub(crate) tenant: TenantHeader,
 }
 
-/// Decides about the original request.
+/// What is found out about the original request on the event loop.
+pub(crate) enum Decided {
+    /// Its API key lets it through.
+    ApiKey(Caller),
+    /// It has a token, which is to be looked at by [`admit_entity`].
+    Token(RequestWithToken),
+}
+
+/// Decides about the original request, or finds that it takes longer.
 ///
 /// # Errors
 /// [`ApiError::Refused`], and [`ApiError::Unavailable`] while this node does not hold the database.
@@ -87,7 +99,7 @@ pub(crate) fn decide(
     state: &AppState,
     question: Question<'_>,
     asked: &Particulars<'_>,
-) -> Result<Caller, ApiError> {
+) -> Result<Decided, ApiError> {
     let (method, uri) = match question {
         Question::ForwardAuth => original(asked)?,
         Question::ExtAuthz(path) => (asked.method.as_bytes(), path.as_bytes()),
@@ -98,7 +110,37 @@ pub(crate) fn decide(
     let path = path(uri).ok_or(ApiError::Refused(Refusal::OriginalPath))?;
     let credential =
         asked.credentials.map_err(|Ambiguous| ApiError::Refused(Refusal::TwoCredentials))?.credential;
-    admit_for_gateway(state, method, path, credential, asked.tenant, asked.client.address())
+    let (tenant, address) = (asked.tenant, asked.client.address());
+    if let (Credential::Bearer(token), Some(audience)) = (credential, state.entity_token_audience) {
+        let token = std::str::from_utf8(token).map_err(|_| ApiError::Refused(Refusal::UnknownToken))?;
+        if !entity_token::may_be_live(state, token, state.now())? {
+            return Err(ApiError::Refused(Refusal::UnknownToken));
+        }
+        let (token, path) = (SecretText::from(token.to_owned()), path.to_string().into());
+        return Ok(Decided::Token(RequestWithToken { token, audience, method, path, tenant, address }));
+    }
+    let caller = admit_for_gateway(state, method, path, credential, tenant, address)?;
+    Ok(Decided::ApiKey(caller))
+}
+
+/// Lets a request with the token of an entity through.
+///
+/// # Errors
+/// Those of [`entity_rights::admit`]; [`ApiError::Refused`] also when the gateway asks for a token for the upstream, which
+/// would have to say something that nobody has: there is none for entities, and without one nobody is let through.
+pub(crate) async fn admit_entity(
+    state: &Arc<AppState>,
+    request: RequestWithToken,
+    wants_token: bool,
+) -> Result<AdmittedEntity, ApiError> {
+    let own = Arc::clone(state);
+    let entity = web::block(move || entity_rights::admit(&own, &request))
+        .await
+        .unwrap_or_else(|_| Err(ApiError::Internal("looking at a token panicked".to_owned())))?;
+    if wants_token {
+        return Err(ApiError::Refused(Refusal::NoUpstreamTokenOfEntity(entity.entity_id)));
+    }
+    Ok(entity)
 }
 
 /// The path of a URI in origin form. A fragment has no place there, not even behind the query: some cut at it first.
@@ -191,6 +233,13 @@ pub(crate) fn allowed(state: &AppState, caller: &Caller, token: Option<&Upstream
     headers.extend(caller.with_name(state, header_value).map(|name| (API_KEY_NAME, name)));
     headers.extend(caller.scope().tenant().map(|tenant_id| (TENANT_ID, tenant_id.to_string())));
     headers.extend(token.map(|token| (UPSTREAM_TOKEN, token.text.expose().to_owned())));
+    Answer { headers, ..Answer::empty(200) }
+}
+
+/// The answer that lets a request of an entity through.
+pub(crate) fn allowed_to_entity(entity: AdmittedEntity) -> Answer {
+    let AdmittedEntity { entity_id, tenant_id } = entity;
+    let headers = vec![(ENTITY_ID, entity_id.to_string()), (TENANT_ID, tenant_id.to_string())];
     Answer { headers, ..Answer::empty(200) }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use claviger_crypto::MasterKey;
-use claviger_domain::SecretText;
+use claviger_domain::{EntityId, SecretText};
 use claviger_storage::StoreOptions;
 
 use crate::client_address::TrustedProxies;
@@ -78,6 +78,9 @@ pub struct ServerOptions {
     pub upstream_token_audience: Option<String>,
     /// How long tokens for upstreams last; whole seconds count.
     pub upstream_token_lifetime: Duration,
+    /// The entity that stands for the API behind gateways, as which tokens of entities name it; without one no such token is
+    /// a credential anywhere.
+    pub entity_token_audience: Option<EntityId>,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -290,6 +290,7 @@ pub(crate) fn assemble(
             options.upstream_token_audience.clone(),
             options.upstream_token_lifetime,
         ),
+        entity_token_audience: options.entity_token_audience,
         longest_body: options.longest_body,
         started: (options.clock)(),
         request_ids: RequestIds::new().map_err(InstanceError::from)?,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use claviger_crypto::{
     ApiKeyDigester, ApiKeyFormat, ApiKeyShape, CryptoError, RandomSource, Sealer, SystemRandom, random_array,
 };
-use claviger_domain::{Change, Instant, TenantId};
+use claviger_domain::{Change, EntityId, Instant, TenantId};
 use claviger_keyring::Keyring;
 use claviger_storage::{ServeLock, Store};
 
@@ -125,6 +125,8 @@ pub(crate) struct AppState {
     /// Whether keys that may do everything can be made in Fusion's dialect.
     pub(crate) fusion_admin_keys: bool,
     pub(crate) upstream_tokens: UpstreamTokens,
+    /// The entity that stands for the API behind gateways; without one they take no tokens of entities.
+    pub(crate) entity_token_audience: Option<EntityId>,
     pub(crate) longest_body: Duration,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,

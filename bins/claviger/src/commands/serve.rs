@@ -55,6 +55,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         fusion_admin_keys: config.fusion_admin_keys,
         upstream_token_audience: config.upstream_token_audience.clone(),
         upstream_token_lifetime: config.upstream_token_lifetime,
+        entity_token_audience: config.entity_token_audience,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

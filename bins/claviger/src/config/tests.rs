@@ -70,6 +70,7 @@ fn defaults_need_nothing() {
             "TRUSTED_PROXIES = none (default)",
             "UPSTREAM_TOKEN_AUDIENCE = unset (default)",
             "UPSTREAM_TOKEN_LIFETIME_SECONDS = 60 (default)",
+            "ENTITY_TOKEN_AUDIENCE = unset (default)",
             "HTTP_WORKERS = 3 (default)",
             "SHUTDOWN_GRACE_SECONDS = 10 (default)",
             "LOCAL_METRICS_ENABLED = false (default)",
@@ -99,6 +100,7 @@ fn every_setting_is_read() {
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/8, ::ffff:192.0.2.1 ,unix"),
         ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", "https://orders.example/a b"),
         ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "3600"),
+        ("CLAVIGER_ENTITY_TOKEN_AUDIENCE", "780E1D5B-ee3b-43b2-aec8-db99b99adc4e"),
         ("CLAVIGER_HTTP_WORKERS", "1"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "0"),
         ("CLAVIGER_LOCAL_METRICS_ENABLED", "true"),
@@ -116,6 +118,8 @@ fn every_setting_is_read() {
     assert_eq!(bootstrap, Some("this-really-should-be-secret"));
     assert_eq!(config.upstream_token_audience.as_deref(), Some("https://orders.example/a b"));
     assert_eq!(config.upstream_token_lifetime, Duration::from_secs(3600));
+    let audience = config.entity_token_audience.map(|id| id.to_string());
+    assert_eq!(audience.as_deref(), Some("780e1d5b-ee3b-43b2-aec8-db99b99adc4e"));
     assert_eq!((config.http_workers, config.shutdown_grace), (1, Duration::ZERO));
     assert_eq!(config.log_format, LogFormat::Text);
     shows(
@@ -214,6 +218,7 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1,10.0.0.1/8"),
             ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", " orders"),
             ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "4"),
+            ("CLAVIGER_ENTITY_TOKEN_AUDIENCE", "780e1d5bee3b43b2aec8db99b99adc4e"),
             ("CLAVIGER_HTTP_WORKERS", "257"),
             ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "-1"),
             ("CLAVIGER_LOCAL_METRICS_ENABLED", "yes"),
@@ -230,6 +235,7 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             "CLAVIGER_TRUSTED_PROXIES: \"127.0.0.1,10.0.0.1/8\": the entry \"10.0.0.1/8\" has bits set beyond",
             "CLAVIGER_UPSTREAM_TOKEN_AUDIENCE: \" orders\": must have 1 to 255 characters",
             "CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS: \"4\": must be a whole number from 5 to 3600",
+            "CLAVIGER_ENTITY_TOKEN_AUDIENCE: \"780e1d5bee3b43b2aec8db99b99adc4e\": must be the id of an entity, a UUID",
             "CLAVIGER_HTTP_WORKERS: \"257\"",
             "CLAVIGER_SHUTDOWN_GRACE_SECONDS: \"-1\"",
             "CLAVIGER_LOCAL_METRICS_ENABLED: \"yes\": must be true or false",

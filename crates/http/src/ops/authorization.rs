@@ -1,21 +1,34 @@
-//! Whether an API key may make a request, and what it would need: for whoever manages keys.
+//! Whether an API key, or the token of an entity, may make a request, and what it would need: for whoever manages keys.
 
 use std::net::IpAddr;
 
-use claviger_authz::{Decision, Path, PathError, Request, explain, may_manage};
-use claviger_domain::{ApiKeyDigest, ApiKeyId, RequestMethod, SecretText, TenantId, TenantState, UsedValue};
-use claviger_keyring::Entry;
+use claviger_authz::{Access, Decision, Path, PathError, Request, explain, may_manage};
+use claviger_domain::{
+    ApiKeyDigest, ApiKeyId, EntityId, RequestMethod, SecretText, TenantId, TenantState, UsedValue,
+};
 
+use super::{entity_rights, entity_token};
 use crate::error::ApiError;
 use crate::gate::{Caller, Refusal};
 use crate::state::AppState;
 
-/// The API key that is asked about.
+/// The API key, or the token, that is asked about.
 pub(crate) enum WhichKey {
     /// The one with this value.
     Value(SecretText),
     /// The one with this id.
     Id(ApiKeyId),
+    /// This token of an entity.
+    Token(SecretText),
+}
+
+/// Who was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The API key with this id.
+    ApiKey(ApiKeyId),
+    /// The entity with this id, by its token.
+    Entity(EntityId),
 }
 
 /// What is asked.
@@ -32,8 +45,8 @@ pub(crate) struct Question {
 
 /// What is answered: the same as a gateway would be told, with the reason.
 pub(crate) struct Authorization {
-    pub(crate) api_key_id: ApiKeyId,
-    /// Its name, if it has one.
+    pub(crate) holder: Holder,
+    /// The name of the API key, if it has one.
     pub(crate) api_key_name: Option<String>,
     /// The tenant in which the request is allowed, where it is confined to one.
     pub(crate) tenant_id: Option<TenantId>,
@@ -45,17 +58,21 @@ pub(crate) struct Authorization {
     pub(crate) missing: Vec<String>,
 }
 
-/// Answers the question from memory, as a gateway's would be.
+/// Answers the question as a gateway's would be, about API keys from memory.
 ///
 /// # Errors
-/// [`ApiError::NotFound`] for a key that there is not, or that may do more than the caller.
+/// [`ApiError::NotFound`] for a key that there is not, or that may do more than the caller; likewise for tokens.
 pub(crate) fn authorize(
     state: &AppState,
     caller: &Caller,
     question: &Question,
 ) -> Result<Authorization, ApiError> {
     let generation = state.generation();
-    let digest = digest(state, caller, &question.key)?;
+    let digest = match &question.key {
+        WhichKey::Token(token) => return of_token(state, caller, question, token),
+        WhichKey::Value(value) => state.digester.digest(value.expose().as_bytes()),
+        WhichKey::Id(id) => digest(state, caller, *id)?,
+    };
     let found = state.keyring.find(&digest);
     // While memory is loaded again, keys may be missing from it.
     if !state.serves() || state.generation() != generation {
@@ -64,9 +81,10 @@ pub(crate) fn authorize(
     let entry = found
         .filter(|entry| may_manage(&caller.access(), caller.scope(), &entry.access()).is_ok())
         .ok_or(ApiError::NotFound)?;
+    let holder = Holder::ApiKey(entry.id);
     let mut answer = match Path::parse(question.path.as_bytes()) {
-        Ok(path) => explained(state, &entry, question, path),
-        Err(error) => refused_path(&entry, error),
+        Ok(path) => explained(state, &entry.access(), holder, question, path),
+        Err(error) => refused_path(holder, error),
     };
     answer.api_key_name = state
         .keyring
@@ -79,17 +97,46 @@ pub(crate) fn authorize(
     Ok(answer)
 }
 
-fn digest(state: &AppState, caller: &Caller, key: &WhichKey) -> Result<ApiKeyDigest, ApiError> {
-    Ok(match key {
-        WhichKey::Value(value) => state.digester.digest(value.expose().as_bytes()),
-        WhichKey::Id(id) => {
-            let stored = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(*id, caller.scope())?))?;
-            stored.ok_or(ApiError::NotFound)?.digest
-        }
+fn digest(state: &AppState, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyDigest, ApiError> {
+    let stored = state.store.read::<_, ApiError>(|tx| Ok(tx.find_api_key(id, caller.scope())?))?;
+    Ok(stored.ok_or(ApiError::NotFound)?.digest)
+}
+
+/// About the token of an entity, which is looked at anew for each question.
+fn of_token(
+    state: &AppState,
+    caller: &Caller,
+    question: &Question,
+    token: &SecretText,
+) -> Result<Authorization, ApiError> {
+    let audience = state.entity_token_audience.ok_or(ApiError::NotFound)?;
+    let token = entity_token::verify(state, token.expose(), state.now())?
+        .filter(|token| caller.scope().contains(Some(token.tenant_id)))
+        .ok_or(ApiError::NotFound)?;
+    let holder = Holder::Entity(token.entity_id);
+    let path = Path::parse(question.path.as_bytes());
+    let Some(rights) = entity_rights::rights(state, &token, audience)? else {
+        let needed = format!("a token whose audience is the entity {audience}");
+        return Ok(match path {
+            Ok(_) => denied(holder, Refusal::OtherAudience(token.entity_id), needed),
+            Err(error) => refused_path(holder, error),
+        });
+    };
+    let access = rights.access();
+    may_manage(&caller.access(), caller.scope(), &access).map_err(|_| ApiError::NotFound)?;
+    Ok(match path {
+        Ok(path) => explained(state, &access, holder, question, path),
+        Err(error) => refused_path(holder, error),
     })
 }
 
-fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_>) -> Authorization {
+fn explained(
+    state: &AppState,
+    access: &Access<'_>,
+    holder: Holder,
+    question: &Question,
+    path: Path<'_>,
+) -> Authorization {
     let request = Request {
         method: question.method,
         path,
@@ -97,15 +144,19 @@ fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_
         address: question.address,
         now: state.now(),
     };
-    let explanation = explain(&entry.access(), &request);
+    let explanation = explain(access, &request);
     let in_use = |tenant_id: TenantId| state.keyring.tenant_state(&tenant_id) == Some(TenantState::Active);
     let mut missing: Vec<_> = explanation.missing.iter().map(ToString::to_string).collect();
     let (reason, tenant_id, explanation) = match explanation.decision {
-        _ if !entry.tenant_id.is_none_or(in_use) => {
+        _ if !access.tenant_id.is_none_or(in_use) => {
             let needed = "a key of a tenant that is in use".to_owned();
-            let explanation = format!("denied (tenant_gone): needs {needed}");
+            let reason = match holder {
+                Holder::ApiKey(id) => Refusal::TenantGone(id),
+                Holder::Entity(_) => Refusal::UnknownToken,
+            };
+            let explanation = format!("denied ({reason}): needs {needed}");
             missing.insert(0, needed);
-            (Some(Refusal::TenantGone(entry.id).as_str()), None, explanation)
+            (Some(reason.as_str()), None, explanation)
         }
         Decision::Deny(reason) => (Some(reason.as_str()), None, explanation.to_string()),
         Decision::Allow(_) if !question.tenant_id.is_none_or(in_use) => {
@@ -116,19 +167,24 @@ fn explained(state: &AppState, entry: &Entry, question: &Question, path: Path<'_
         }
         Decision::Allow(scope) => (None, scope.tenant(), explanation.to_string()),
     };
-    Authorization { api_key_id: entry.id, api_key_name: None, tenant_id, reason, explanation, missing }
+    Authorization { holder, api_key_name: None, tenant_id, reason, explanation, missing }
 }
 
-fn refused_path(entry: &Entry, error: PathError) -> Authorization {
-    let reason = Refusal::OriginalPath.as_str();
+fn refused_path(holder: Holder, error: PathError) -> Authorization {
     let needed = format!("a path without {error}");
     let needed = match error {
         PathError::TooLong => "a path of at most 8192 bytes".to_owned(),
         PathError::NoLeadingSlash => "a path that starts with a slash".to_owned(),
         _ => needed,
     };
+    denied(holder, Refusal::OriginalPath, needed)
+}
+
+/// The answer that one thing is needed.
+fn denied(holder: Holder, refusal: Refusal, needed: String) -> Authorization {
+    let reason = refusal.as_str();
     Authorization {
-        api_key_id: entry.id,
+        holder,
         api_key_name: None,
         tenant_id: None,
         reason: Some(reason),

@@ -46,25 +46,50 @@ pub(crate) struct EntityToken {
 /// # Errors
 /// Failures of the database, and [`ApiError::Unavailable`] while this node does not hold it.
 pub(crate) fn verify(state: &AppState, token: &str, now: Instant) -> Result<Option<EntityToken>, ApiError> {
+    while_held(state, || {
+        let Some((token, key_id)) = plausible(state, token) else { return Ok(None) };
+        let Some(key) = parsed_key(state, key_id)? else { return Ok(None) };
+        let Ok(claims) = token.verify(&key.verifier, now) else { return Ok(None) };
+        let Some(token) = read(claims, now) else { return Ok(None) };
+        Ok(is_allowed(state, &token, key.id)?.then_some(token))
+    })
+}
+
+/// Whether [`verify`] may come to accept a token, as far as that is known in memory within microseconds: it is formed well,
+/// says that it comes from the grant, names a key that exists, and, if the key is at hand and quick, is signed with it and
+/// still holds. Who only guesses costs neither a thread nor the database anything.
+///
+/// # Errors
+/// [`ApiError::Unavailable`] while this node does not hold the database.
+pub(crate) fn may_be_live(state: &AppState, token: &str, now: Instant) -> Result<bool, ApiError> {
+    while_held(state, || {
+        let Some((token, key_id)) = plausible(state, token) else { return Ok(false) };
+        Ok(match state.derived.parsed_keys.at_hand(key_id) {
+            Some(None) => false,
+            Some(Some(key)) if !key.verifier.is_slow() => {
+                token.verify(&key.verifier, now).is_ok_and(|claims| read(claims, now).is_some())
+            }
+            Some(Some(_)) | None => true,
+        })
+    })
+}
+
+/// What `look` finds, if memory was whole all the time: while it is loaded again, a key or a tenant may be missing from it, or
+/// be an old one.
+fn while_held<T>(state: &AppState, look: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
     let generation = state.generation();
     if !state.serves() {
         return Err(ApiError::Unavailable(None));
     }
-    let outcome = verify_by_memory(state, token, now)?;
-    // While memory is loaded again, a key or a tenant may be missing from it, or be an old one.
+    let found = look()?;
     if state.serves() && state.generation() == generation {
-        Ok(outcome)
+        Ok(found)
     } else {
         Err(ApiError::Unavailable(None))
     }
 }
 
-/// Whether a token looks like one that [`verify`] would accept: it is formed well, says that it comes from the grant, and
-/// names a key that exists. Takes microseconds and works in memory alone.
-pub(crate) fn is_plausible(state: &AppState, token: &str) -> bool {
-    plausible(state, token).is_some()
-}
-
+/// A token that is formed well and says that it comes from the grant, and the key that it names.
 fn plausible<'a>(state: &AppState, token: &'a str) -> Option<(UnverifiedToken<'a>, KeyId)> {
     let token = UnverifiedToken::parse(token).ok()?;
     if !token.grant_types().iter().any(|grant| grant == CLIENT_CREDENTIALS) {
@@ -72,14 +97,6 @@ fn plausible<'a>(state: &AppState, token: &'a str) -> Option<(UnverifiedToken<'a
     }
     let key_id = state.derived.parsed_keys.id_of(token.kid()?)?;
     Some((token, key_id))
-}
-
-fn verify_by_memory(state: &AppState, token: &str, now: Instant) -> Result<Option<EntityToken>, ApiError> {
-    let Some((token, key_id)) = plausible(state, token) else { return Ok(None) };
-    let Some(key) = parsed_key(state, key_id)? else { return Ok(None) };
-    let Ok(claims) = token.verify(&key.verifier, now) else { return Ok(None) };
-    let Some(token) = read(claims, now) else { return Ok(None) };
-    Ok(is_allowed(state, &token, key.id)?.then_some(token))
 }
 
 /// Whether the token is of an entity that there is, and this key is for its tokens: one of its type's, where the type has

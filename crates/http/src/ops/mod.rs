@@ -11,6 +11,7 @@ pub(crate) mod default_roles;
 pub(crate) mod effective_tenant;
 pub(crate) mod entity;
 pub(crate) mod entity_grant;
+pub(crate) mod entity_rights;
 pub(crate) mod entity_token;
 pub(crate) mod entity_type;
 pub(crate) mod entity_type_permission;

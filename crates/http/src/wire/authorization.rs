@@ -6,7 +6,7 @@ use claviger_domain::{RequestMethod, SecretText, Violations, codes};
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
-use crate::ops::authorization::{Authorization, Question, WhichKey};
+use crate::ops::authorization::{Authorization, Holder, Question, WhichKey};
 
 /// Reads the body: `{"authorization": {…}}`.
 ///
@@ -25,10 +25,12 @@ pub(crate) fn question(document: Map<String, Value>) -> Result<Question, Violati
     };
     let value = members.text("key", &mut violations).map(SecretText::from);
     let id = members.id("apiKeyId", &mut violations);
-    let key = match (value, id) {
-        (Some(value), None) => Some(WhichKey::Value(value)),
-        (None, Some(id)) => Some(WhichKey::Id(id)),
-        (Some(_), Some(_)) | (None, None) => None,
+    let token = members.text("token", &mut violations).map(SecretText::from);
+    let key = match (value, id, token) {
+        (Some(value), None, None) => Some(WhichKey::Value(value)),
+        (None, Some(id), None) => Some(WhichKey::Id(id)),
+        (None, None, Some(token)) => Some(WhichKey::Token(token)),
+        _ => None,
     };
     let method = members.text("method", &mut violations);
     let path = members.text("path", &mut violations);
@@ -71,11 +73,15 @@ pub(crate) fn question(document: Map<String, Value>) -> Result<Question, Violati
     }
 }
 
-/// The body of an answer. The key is named by its id, however it was asked for.
+/// The body of an answer. The key, or the entity, is named by its id, however it was asked for.
 pub(crate) fn response(answer: &Authorization) -> Value {
+    let (holder, id) = match answer.holder {
+        Holder::ApiKey(id) => ("apiKeyId", id.to_string()),
+        Holder::Entity(id) => ("entityId", id.to_string()),
+    };
     let mut authorization = json!({
         "allowed": answer.reason.is_none(),
-        "apiKeyId": answer.api_key_id.to_string(),
+        (holder): id,
         "explanation": answer.explanation,
         "missing": answer.missing,
     });
@@ -105,13 +111,17 @@ pub(crate) fn schemas() -> Value {
                 "method": {"type": "string", "enum": RequestMethod::ALL.map(RequestMethod::as_str)},
                 "path": {"type": "string", "description": "As it stands in the request target, without the query"},
                 "tenantId": id,
+                "token": {"type": "string",
+                    "description": "The access token of an entity, instead of key and apiKeyId"},
             }},
         }},
         "AuthorizationResponse": {"type": "object", "properties": {
             "authorization": {"type": "object", "properties": {
                 "allowed": {"type": "boolean"},
-                "apiKeyId": id,
+                "apiKeyId": {"type": "string", "format": "uuid", "description": "Absent if a token was asked about"},
                 "apiKeyName": {"type": "string", "description": "Absent if the API key has no name"},
+                "entityId": {"type": "string", "format": "uuid",
+                    "description": "The entity whose token was asked about"},
                 "explanation": {"type": "string"},
                 "missing": {"type": "array", "items": {"type": "string"},
                     "description": "What would have been needed"},
@@ -161,6 +171,12 @@ mod tests {
                 "[invalid]authorization.address",
             ],
         );
+        check(json!({"authorization": {"token": "t", "method": "GET", "path": "/a"}}), &[]);
+        for other in [json!({"key": "k"}), json!({"apiKeyId": id})] {
+            let mut two = json!({"token": "t", "method": "GET", "path": "/a"});
+            two.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+            check(json!({"authorization": two}), &["[missing]authorization.key"]);
+        }
         check(
             json!({"authorization": {"key": 1, "method": "GET", "path": "/", "x": 1}}),
             &["[invalidJSON]", "[invalidJSON]"],

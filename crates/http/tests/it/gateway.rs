@@ -1,5 +1,7 @@
-//! What gateways ask: `/forward-auth` in both conventions and with a token for the upstream, `/ext-authz`, and the explanation at `/api/authorize`.
+//! What gateways ask: `/forward-auth` in both conventions and with a token for the upstream, `/ext-authz`, both also about tokens of
+//! entities, and the explanation at `/api/authorize`.
 
+mod entity_token;
 mod explained;
 mod ext_authz;
 mod forward_auth;

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use claviger_crypto::{MasterKey, Sealer};
-use claviger_domain::{Actor, Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
+use claviger_domain::{Actor, EntityId, Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
 use claviger_http::{
     Clock, CommandLineApiKey, ListenAddress, RsaStockSize, ServerError, ServerOptions, Stop, TrustedProxies,
     create_api_key, serve,
@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     /// For whom tokens for upstreams are; empty for nobody, so that none are made.
     pub(crate) upstream_token_audience: &'static str,
     pub(crate) upstream_token_lifetime: Duration,
+    /// Which entity stands for the API behind gateways, by the number of its id; 0 for none.
+    pub(crate) entity_token_audience: u128,
     /// Whether it listens on a Unix socket, at [`Server::socket`], and not on TCP.
     pub(crate) unix_socket: bool,
     /// Whether the first key manager has the value [`BOOTSTRAP`]; else one is generated.
@@ -57,6 +59,7 @@ impl Default for Settings {
             fusion_admin_keys: true,
             upstream_token_audience: "",
             upstream_token_lifetime: Duration::from_secs(60),
+            entity_token_audience: 0,
             unix_socket: false,
             bootstrap: true,
             longest_body: Duration::from_secs(30),
@@ -126,6 +129,10 @@ impl Server {
                 audience => Some(audience.to_owned()),
             },
             upstream_token_lifetime: self.settings.upstream_token_lifetime,
+            entity_token_audience: match self.settings.entity_token_audience {
+                0 => None,
+                number => Some(EntityId::from_u128(number)),
+            },
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),

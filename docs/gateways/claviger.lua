@@ -5,7 +5,8 @@
 --
 --   txn.claviger_status        200, 401 or 403; unset for everything else that can happen
 --   txn.claviger_challenge     WWW-Authenticate of a 401
---   txn.claviger_api_key_id, txn.claviger_api_key_name, txn.claviger_tenant_id, txn.claviger_upstream_token
+--   txn.claviger_api_key_id, txn.claviger_api_key_name, txn.claviger_entity_id, txn.claviger_tenant_id,
+--   txn.claviger_upstream_token
 --                              what a 200 says about the caller, each unset if it does not say it
 --
 -- Whatever ends this early, an error, a time-out or HAProxy's limit on Lua, leaves the status unset, and nobody is let through.
@@ -19,6 +20,7 @@ local SENT_ALONG = { "authorization", "x-api-key", "apikey", "x-fusionauth-tenan
 local TOLD = {
 	["x-claviger-api-key-id"] = "txn.claviger_api_key_id",
 	["x-claviger-api-key-name"] = "txn.claviger_api_key_name",
+	["x-claviger-entity-id"] = "txn.claviger_entity_id",
 	["x-claviger-tenant-id"] = "txn.claviger_tenant_id",
 	["x-claviger-upstream-token"] = "txn.claviger_upstream_token",
 }

@@ -62,7 +62,7 @@ fn routes() -> String {
                 None => "key managers".to_owned(),
             },
             Guard::Roles => "key managers, or by role".to_owned(),
-            Guard::Gateway => "gateways, with the API key of the request".to_owned(),
+            Guard::Gateway => "gateways, with the credential of the request".to_owned(),
         };
         let path = format!("`{}`", route.template);
         let scope = route.scope_name().to_owned();

@@ -260,9 +260,10 @@ fn responses(route: &Route) -> Value {
 fn gateway_responses(operation: Operation) -> Value {
     let id = |description: &str| json!({"description": description, "schema": {"type": "string", "format": "uuid"}});
     let mut headers = json!({
-        "X-Claviger-Api-Key-Id": id("The API key of the request"),
+        "X-Claviger-Api-Key-Id": id("The API key of the request, if it has one"),
         "X-Claviger-Api-Key-Name": {"schema": {"type": "string"}, "description":
             "Its name, if it has one; what is not printable ASCII, % and a space at either end are percent-encoded"},
+        "X-Claviger-Entity-Id": id("The entity whose token the request has, if it has one"),
         "X-Claviger-Tenant-Id": id("The tenant to which the request is confined, if it is"),
     });
     if let Some(headers) = headers.as_object_mut().filter(|_| operation == Operation::ForwardAuth) {
@@ -271,9 +272,9 @@ fn gateway_responses(operation: Operation) -> Value {
     }
     json!({
         "200": {"description": "The request may go on", "headers": headers},
-        "401": {"description": "No API key, one that is not good, or a gateway that is not trusted",
+        "401": {"description": "No credential, one that is not good, or a gateway that is not trusted",
             "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}}},
-        "403": {"description": "The API key is good but may not do that, or nobody may"},
+        "403": {"description": "The credential is good but may not do that, or nobody may"},
         "503": {"description": "Not possible right now"},
     })
 }

@@ -124,7 +124,7 @@ const PREFIXES: [&str; 8] = [
     "/v1/..",
 ];
 /// Names of the headers that say who calls, and spellings that some take for them.
-const IDENTITY: [&str; 14] = [
+const IDENTITY: [&str; 17] = [
     "X-Claviger-Api-Key-Id",
     "x-claviger-api-key-id",
     "X_Claviger_Api_Key_Id",
@@ -133,6 +133,9 @@ const IDENTITY: [&str; 14] = [
     "X-CLAVIGER-TENANT-ID",
     "X_Claviger_Tenant_Id",
     "X-Claviger-Api-Key-Name",
+    "X-Claviger-Entity-Id",
+    "X_Claviger_Entity_Id",
+    "x-claviger-entity-id",
     "X-Claviger-Upstream-Token",
     "x_claviger_upstream_token",
     "x-claviger-api-key-name",
@@ -170,7 +173,7 @@ const MISLEADING: [(&str, &str); 26] = [
 ];
 const CONNECTIONS: [&str; 8] = [
     "keep-alive, X-Claviger-Api-Key-Id",
-    "X-Claviger-Api-Key-Id, X-Claviger-Api-Key-Name, X-Claviger-Tenant-Id",
+    "X-Claviger-Api-Key-Id, X-Claviger-Api-Key-Name, X-Claviger-Entity-Id, X-Claviger-Tenant-Id",
     "x-claviger-api-key-id",
     "X-Original-URI, X-Original-Method",
     "X-Forwarded-Uri, X-Forwarded-Method",

@@ -4,6 +4,7 @@
 //! Whatever is sent over raw sockets, three things are compared for each request that reaches the upstream: what Claviger
 //! was asked about, what the upstream received, and what the engine itself says about that.
 
+mod entity;
 mod generator;
 mod http;
 mod records;

@@ -1,8 +1,8 @@
 //! The processes of the stand: Claviger as it is built here, and a gateway with the configuration that we ship.
 
-use super::TEST_ID;
 use super::http::{Head, skip_body};
 use super::verdict::Key;
+use super::{TEST_ID, entity};
 use crate::features::OpenSsl;
 use crate::run::{Failure, Result, cargo, root, succeed};
 use serde_json::{Map, Value, json};
@@ -158,19 +158,21 @@ impl Claviger {
             .env("CLAVIGER_DATA_DIR", directory.0.join("data"))
             .env("CLAVIGER_BOOTSTRAP_API_KEY", MANAGER)
             .env("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1")
+            .env("CLAVIGER_ENTITY_TOKEN_AUDIENCE", entity::API)
             .env("CLAVIGER_LOG", "error")
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| Failure::new(format!("claviger: {error}")))?;
         let mut program = Program(program);
         wait(&mut program, address, "claviger")?;
-        let keys = keys(address)?;
+        let mut keys = keys(address)?;
+        keys.push(entity::key(address)?);
         Ok(Self { address, keys, _program: program })
     }
 }
 
 fn keys(address: SocketAddr) -> Result<Vec<Key>> {
-    let tenant = post(address, "/api/tenant", &json!({"tenant": {"name": "stand"}}))?;
+    let tenant = post(address, "/api/tenant", None, &json!({"tenant": {"name": "stand"}}))?;
     let tenant_id = tenant.pointer("/tenant/id").cloned().unwrap_or_default();
     let mut keys = Vec::new();
     // The longest names in any header, and names that say something to a gateway that reads values twice.
@@ -192,7 +194,7 @@ fn keys(address: SocketAddr) -> Result<Vec<Key>> {
             let permissions = json!({"endpoints": endpoints});
             members = json!({"name": name, "tenantId": tenant_id, "permissions": permissions});
         }
-        let made = post(address, "/api/api-key", &json!({"apiKey": members}))?;
+        let made = post(address, "/api/api-key", None, &json!({"apiKey": members}))?;
         let text = |name| made.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let name = name.map(str::to_owned);
         let key = Key::new(text("/apiKey/id"), text("/apiKey/key"), name, permissions);
@@ -201,14 +203,19 @@ fn keys(address: SocketAddr) -> Result<Vec<Key>> {
     Ok(keys)
 }
 
-fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Value> {
+/// Posts for the key manager, in this tenant if one is named, and returns the answer.
+///
+/// # Errors
+/// It is not answered with 200.
+pub(super) fn post(address: SocketAddr, path: &str, tenant: Option<&str>, body: &Value) -> Result<Value> {
     let failed = |what: String| Failure::new(format!("POST {path}: {what}"));
     let exchange = || -> std::io::Result<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(address)?;
         let body = body.to_string();
+        let tenant = tenant.map(|id| format!("X-FusionAuth-TenantId: {id}\r\n")).unwrap_or_default();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {MANAGER}\r\nContent-Type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {MANAGER}\r\n{tenant}Content-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         )?;

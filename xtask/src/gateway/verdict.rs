@@ -11,10 +11,17 @@ use super::records::Asked;
 use claviger_authz::{Access, CompiledPermissions, Decision, Path, Request, decide};
 use claviger_domain::{Instant, Permissions};
 
-/// A key of the stand, as its owner sees it and as the oracle does.
+/// The headers that name who called: by an API key, and by the token of an entity.
+const API_KEY: &str = "x-claviger-api-key-id";
+const ENTITY: &str = "x-claviger-entity-id";
+
+/// A credential of the stand, as its owner sees it and as the oracle does: an API key, or the token of an entity.
 pub(super) struct Key {
     pub(super) id: String,
+    /// What stands in `Authorization`.
     pub(super) value: String,
+    /// In which header its owner is named.
+    named_in: &'static str,
     name: Option<String>,
     permissions: CompiledPermissions,
 }
@@ -34,7 +41,16 @@ impl Key {
             Some(text) => Permissions::Only(text.parse().map_err(|_| format!("no permissions: {text}"))?),
             None => Permissions::All,
         };
-        Ok(Self { id, value, name, permissions: CompiledPermissions::from(&permissions) })
+        let permissions = CompiledPermissions::from(&permissions);
+        Ok(Self { id, value, named_in: API_KEY, name, permissions })
+    }
+
+    /// A token of the entity with this id that may do what the text lists.
+    ///
+    /// # Errors
+    /// The text names no permissions.
+    pub(super) fn of_entity(id: String, value: String, permissions: &str) -> Result<Self, String> {
+        Ok(Self { named_in: ENTITY, ..Self::new(id, value, None, Some(permissions))? })
     }
 }
 
@@ -101,8 +117,10 @@ pub(super) fn check(
         .key
         .and_then(|place| keys.get(place))
         .ok_or("the upstream received a request without a good key")?;
-    if !told.iter().any(|(name, value)| name == "x-claviger-api-key-id" && *value == key.id) {
-        return Err("the upstream was told of another key".to_owned());
+    let named: Vec<_> =
+        told.iter().filter(|(name, _)| [API_KEY, ENTITY].contains(&name.as_str())).cloned().collect();
+    if named != [(key.named_in.to_owned(), key.id.clone())] {
+        return Err("the upstream was told of another key or entity".to_owned());
     }
     let name = told.iter().find(|(name, _)| name == "x-claviger-api-key-name");
     if name.map(|(_, value)| decoded(value)) != key.name.as_ref().map(|name| Some(name.clone())) {
@@ -206,6 +224,31 @@ mod tests {
         assert!(verdict(QUESTION, "HTTP/1.1 403 No\nx-claviger-api-key-id: id", RECEIVED).is_err());
         let both = format!("{QUESTION}\nX-Forwarded-Method: GET\nX-Forwarded-Uri: /v1/a?b");
         assert!(verdict(&both, ANSWER, RECEIVED).is_err());
+    }
+
+    #[test]
+    fn entities_and_keys_are_told_apart() {
+        let entity = || Key::of_entity("id".to_owned(), "value".to_owned(), "GET:/v1").unwrap();
+        let verdict = |key: Key, told: &str| {
+            let sent = Generated { bytes: Vec::new(), head_only: false, last: false, key: Some(0) };
+            let (answer, received) =
+                (head(&format!("HTTP/1.1 200 OK{told}")), head(&format!("GET /v1/a?b HTTP/1.1{told}")));
+            check(&sent, &[key], &[Asked { question: head(QUESTION), answer }], &[received])
+        };
+        let (of_key, of_entity) = ("\nX-Claviger-Api-Key-Id: id", "\nX-Claviger-Entity-Id: id");
+        assert_eq!(verdict(entity(), of_entity), Ok(()));
+        assert_eq!(verdict(key(None), of_key), Ok(()));
+        let both = format!("{of_key}{of_entity}");
+        for (key, told) in [
+            (entity(), of_key),
+            (entity(), ""),
+            (entity(), "\nX-Claviger-Entity-Id: other"),
+            (entity(), &both),
+            (key(None), of_entity),
+            (key(None), &both),
+        ] {
+            assert!(verdict(key, told).is_err(), "{told}");
+        }
     }
 
     #[test]

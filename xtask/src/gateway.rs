@@ -17,7 +17,7 @@ use http::{Head, skip_body};
 use records::{Notes, REACHED};
 use stand::{Claviger, Directory, Running};
 pub(crate) use stand::{Gateway, Sabotage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -127,6 +127,9 @@ fn on(claviger: &Claviger, directory: &Directory, plan: Plan, program: &std::pat
         (None, 0) if totals.reached * 10 < totals.sent => {
             Err(Failure::new("too few requests reached the upstream to say anything"))
         }
+        (None, 0) if totals.credentials.len() < claviger.keys.len() => {
+            Err(Failure::new("too few requests: one of the credentials never reached the upstream"))
+        }
         (None, 0) => Ok(()),
         (None, found) => Err(Failure::new(format!("{found} requests went wrong"))),
         (Some(_), 0) => Err(Failure::new("the sabotage was not found")),
@@ -147,6 +150,8 @@ struct Totals {
     reached: u64,
     /// How often the client got which status; 0 for no answer.
     statuses: BTreeMap<u16, u64>,
+    /// The places of the credentials with which requests reached the upstream.
+    credentials: BTreeSet<usize>,
     findings: Vec<String>,
 }
 
@@ -157,6 +162,7 @@ impl Totals {
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
+        self.credentials.extend(other.credentials);
         self.findings.extend(other.findings);
     }
 
@@ -200,6 +206,7 @@ fn drive(stand: &Stand<'_>, gateway: SocketAddr, plan: Plan) -> Totals {
             let (asked, received) = (stand.asked.take(number), stand.received.take(number));
             let outcome = if reached || !received.is_empty() {
                 totals.reached += 1;
+                totals.credentials.extend(request.key);
                 verdict::check(&request, stand.keys, &asked, &received)
             } else {
                 Ok(())

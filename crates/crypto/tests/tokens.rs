@@ -436,7 +436,7 @@ fn grants_are_read_from_the_header() {
         (r#","gty":null"#, &[]),
         (r#","Gty":["client_credentials"]"#, &[]),
     ] {
-        let token = signed(&ours, &unsigned(&format!(r#"{{"alg":"Ed25519"{member}}}"#), &payload));
+        let token = signed(&ours, &unsigned(format!(r#"{{"alg":"Ed25519"{member}}}"#), &payload));
         let unverified = UnverifiedToken::parse(&token).unwrap();
         assert_eq!(unverified.grant_types(), expected, "{member}");
         assert_eq!(check(&token, &verifier(KeyAlgorithm::Ed25519, &key)), Ok(claims()));

@@ -74,8 +74,7 @@ pub(crate) fn may_be_live(state: &AppState, token: &str, now: Instant) -> Result
     })
 }
 
-/// What `look` finds, if memory was whole all the time: while it is loaded again, a key or a tenant may be missing from it, or
-/// be an old one.
+/// What `look` finds, if this node held the database all the time: while memory is loaded again, a key may be missing from it.
 fn while_held<T>(state: &AppState, look: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
     let generation = state.generation();
     if !state.serves() {
@@ -100,22 +99,25 @@ fn plausible<'a>(state: &AppState, token: &'a str) -> Option<(UnverifiedToken<'a
 }
 
 /// Whether the token is of an entity that there is, and this key is for its tokens: one of its type's, where the type has
-/// its own, else one of its tenant's.
+/// its own, else one of its tenant's. All of it as it was at one moment: a key that moves from the one to the other must be
+/// found in its place, and one that was never allowed in neither.
 fn is_allowed(state: &AppState, token: &EntityToken, key_id: KeyId) -> Result<bool, ApiError> {
     const USAGES: [KeyUsage; 2] = [KeyUsage::SignAccessTokens, KeyUsage::VerifyAccessTokens];
-    let tenant = state.derived.tenants.find(token.tenant_id);
-    let Some(tenant) = tenant.filter(|tenant| tenant.state == TenantState::Active) else { return Ok(false) };
     let (id, scope) = (token.entity_id, TenantScope::One(token.tenant_id));
-    let entity_type = state.store.read::<_, ApiError>(|tx| {
-        let Some(stored) = tx.find_entity(id, scope)? else { return Ok(None) };
-        Ok(tx.find_entity_type(stored.entity.entity_type_id)?)
-    })?;
-    let Some(entity_type) = entity_type else { return Ok(false) };
-    let named = |usage| {
-        let jwt = &entity_type.jwt;
-        if jwt.enabled { jwt.key_ids(usage) } else { tenant.jwt.key_ids(usage) }.contains(&key_id)
-    };
-    Ok(USAGES.into_iter().any(named))
+    let allowed = state.store.read::<_, ApiError>(|tx| {
+        let tenant = tx.find_tenant(token.tenant_id, scope)?;
+        let Some(tenant) = tenant.filter(|tenant| tenant.state == TenantState::Active) else {
+            return Ok(false);
+        };
+        let Some(stored) = tx.find_entity(id, scope)? else { return Ok(false) };
+        let Some(entity_type) = tx.find_entity_type(stored.entity.entity_type_id)? else { return Ok(false) };
+        let named = |usage| {
+            let jwt = &entity_type.jwt;
+            if jwt.enabled { jwt.key_ids(usage) } else { tenant.jwt.key_ids(usage) }.contains(&key_id)
+        };
+        Ok(USAGES.into_iter().any(named))
+    });
+    Ok(allowed?)
 }
 
 /// The token with these claims, whose signature is right; `None` if any that an entity token has is missing, of another

@@ -110,4 +110,12 @@ fn the_type_takes_over_and_gives_back(server: &Server) {
         set(false);
         world.ask(&of_type, "GET", "/v1/orders").unknown();
     });
+    // Listed in both places, either key counts whichever place does.
+    let jwt = json!({"accessTokenKeyId": world.key.id(), "accessTokenVerificationKeyIds": [own.id()], "timeToLiveInSeconds": 60});
+    configure(&world.server, &world.tenant, jwt);
+    while_accepted(&world, &[&of_tenant, &of_type], || {
+        for enabled in [true, false, true, false] {
+            set(enabled);
+        }
+    });
 }

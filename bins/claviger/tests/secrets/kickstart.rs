@@ -75,7 +75,7 @@ fn a_kickstart_leaves_no_secret_behind(place: &Place) {
         (good.to_string().replace("#{outer}", &format!("#{{ {wrong} }}")), "there is no variable"),
         (good.to_string().replace("#{outer}", &format!("{wrong}#{{")), "is not closed"),
         (
-            good.to_string().replace("\"variables\":", &format!("\"{wrong} {wrong}\": 1, \"variables\":")),
+            good.to_string().replace("\"variables\":", &format!("\"{wrong}\": 1, \"variables\":")),
             "there is no member",
         ),
         (good.to_string().replace("\"keyManager\"", &format!("\"{wrong}\"")), "is not known here"),

@@ -15,8 +15,9 @@ use super::Environment;
 const FUSIONAUTH_APPLICATION_ID: &str = "3c219e58-ed0e-4b18-ad48-f4f92793ae32";
 /// Names that FusionAuth gives values to; those that are not known here have none.
 const OWN_NAMES: [&str; 2] = ["FUSIONAUTH_", "TENANT_MANAGER_ID"];
-/// The longest name that a message repeats.
-const LONGEST_NAME: usize = 64;
+/// The longest name that a message repeats, and the most digits in it: keys and passwords have more.
+const LONGEST_NAME: usize = 48;
+const MOST_DIGITS: usize = 4;
 
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,7 +136,8 @@ pub(super) fn is_own(name: &str) -> bool {
 /// A name for a message, unless it may be something else: an opened text in the middle of a password, say.
 pub(super) fn shown(name: &str) -> String {
     let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"._-()[]".contains(&byte);
-    if !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(of_names) {
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    if (1..=LONGEST_NAME).contains(&name.len()) && digits <= MOST_DIGITS && name.bytes().all(of_names) {
         format!("{name:?}")
     } else {
         "of this name".to_owned()
@@ -233,6 +235,7 @@ mod tests {
             ("", "there is no variable of this name"),
             (" secret", "there is no variable of this name"),
             ("pass word!", "there is no variable of this name"),
+            ("chosen-7f00a1b2c3", "there is no variable of this name"),
             ("ENV.PATH", "the environment variable \"PATH\" is not set, or is no UTF-8"),
             (
                 "FUSIONAUTH_FORM[adminUser]_ID",

@@ -21,6 +21,13 @@ pub fn text_digest(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(openssl::sha::sha256(text.as_bytes()))
 }
 
+/// Whether two secrets are the same. The comparison takes the same time wherever they differ, and whatever their lengths are:
+/// it is one of their digests.
+#[must_use]
+pub fn is_same_secret(presented: &[u8], own: &[u8]) -> bool {
+    openssl::memcmp::eq(&openssl::sha::sha256(presented), &openssl::sha::sha256(own))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +37,14 @@ mod tests {
         assert_ne!(content_digest(&[b"ab", b"c"]), content_digest(&[b"a", b"bc"]));
         assert_ne!(content_digest(&[b"ab"]), content_digest(&[b"ab", b""]));
         assert_eq!(content_digest(&[b"ab", b"c"]), content_digest(&[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn secrets_are_the_same_or_not() {
+        assert!(is_same_secret(b"secret", b"secret") && is_same_secret(b"", b""));
+        for other in [b"".as_slice(), b"secre", b"secreT", b"secret\0", b"Secret"] {
+            assert!(!is_same_secret(other, b"secret") && !is_same_secret(b"secret", other));
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod token;
 pub use api_key::{ApiKeyDigester, ApiKeyFormat, ApiKeyShape, MAXIMUM_PREFIX_LENGTH};
 pub use certificate::{CertificateInformation, certificate_information};
 pub use client_secret::generate_client_secret;
-pub use digest::{content_digest, text_digest};
+pub use digest::{content_digest, is_same_secret, text_digest};
 pub use error::CryptoError;
 pub use generate::{
     GenerateRequest, GeneratedKey, PrivateMaterial, finish, generate, generate_material, random_hmac_kid,
@@ -43,7 +43,7 @@ pub use pem::MAXIMUM_PEM_LENGTH;
 pub use random::{RandomSource, SystemRandom, random_array};
 pub use seal::{MAXIMUM_PLAIN_LENGTH, SealedItem, Sealer};
 pub use sign::{Signer, Verifier};
-pub use token::{MAXIMUM_TOKEN_LENGTH, TokenFault, TokenHeader, UnverifiedToken, sign_token};
+pub use token::{MAXIMUM_TOKEN_LENGTH, TokenFault, TokenHeader, UnverifiedToken, sign_claims, sign_token};
 
 /// Takes OpenSSL into service for the whole process. To be called before anything else uses OpenSSL, such as the client of a
 /// database: whoever is first decides whether OpenSSL tidies up when the process ends, and must not while a thread that

@@ -55,6 +55,16 @@ pub fn sign_token(
     header: &TokenHeader<'_>,
     claims: &Map<String, Value>,
 ) -> Result<String, CryptoError> {
+    // It cannot fail: this is a map with names of text, written to memory.
+    let claims = serde_json::to_string(claims).map_err(|_| CryptoError::Malformed)?;
+    sign_claims(signer, header, &claims)
+}
+
+/// As [`sign_token`], with the claims as the text of a JSON object, which is signed as it is.
+///
+/// # Errors
+/// Those of [`sign_token`].
+pub fn sign_claims(signer: &Signer, header: &TokenHeader<'_>, claims: &str) -> Result<String, CryptoError> {
     if !is_kid(header.kid.as_str()) {
         return Err(CryptoError::Malformed);
     }
@@ -65,9 +75,8 @@ pub fn sign_token(
         kid: header.kid.as_str(),
         key_use: header.key_use,
     };
-    // Neither can fail: they are maps with names of text, written to memory.
+    // As above.
     let header = serde_json::to_vec(&header).map_err(|_| CryptoError::Malformed)?;
-    let claims = serde_json::to_vec(claims).map_err(|_| CryptoError::Malformed)?;
     if header.len().saturating_add(claims.len()) > MAXIMUM_TOKEN_LENGTH {
         return Err(CryptoError::Malformed);
     }

@@ -83,6 +83,8 @@ pub enum Change {
         /// Where it was found besides, by its earlier values.
         previous: Vec<ApiKeyDigest>,
     },
+    /// An entity, its type, a permission of that, or a grant was made, changed or deleted.
+    EntitiesWritten,
     /// An IP access control list was made or changed.
     IpAccessControlListWritten(IpAccessControlList),
     /// An IP access control list was deleted.

@@ -77,7 +77,7 @@ impl Keyring {
         }
     }
 
-    /// Takes in a committed change. Changes of keys that sign tokens mean nothing here.
+    /// Takes in a committed change. Changes of entities and of keys that sign tokens mean nothing here.
     pub fn apply(&self, change: &Change) {
         match change {
             Change::ApiKeyWritten { digest, api_key, previous, ended } => {
@@ -98,7 +98,7 @@ impl Keyring {
             Change::IpAccessControlListDeleted(id) => self.shared.delete_list(*id),
             Change::RoleWritten(role) => self.shared.write_role(role),
             Change::RoleDeleted(name) => self.shared.delete_role(name),
-            Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
+            Change::EntitiesWritten | Change::KeyWritten { .. } | Change::KeyDeleted(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The `change` table: one row for each object that a write touched, written in the same transaction.
 
-use claviger_domain::{Actor, ApiKeyId, ChangeContext, Instant, TenantId};
+use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, TenantId};
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -147,15 +147,27 @@ impl WriteTransaction<'_> {
 
     /// Inserts the row for a mutation that has a name of its own.
     pub(crate) fn record_as(&mut self, action: Action, record: Record) -> Result<(), StorageError> {
+        self.announce_entities(&record);
         let row = NewRow::new(self.context(), action, record);
         self.run(|connection| diesel::insert_into(change::table).values(row).execute(connection)).map(drop)
     }
 
     /// Inserts the rows for the deletion of many objects.
     pub(crate) fn record_deletions(&mut self, records: Vec<Record>) -> Result<(), StorageError> {
+        records.iter().for_each(|record| self.announce_entities(record));
         let context = self.context().clone();
         let rows = records.into_iter().map(|record| NewRow::new(&context, Action::Delete, record)).collect();
         self.run(|connection| dialect::insert_changes(connection, rows))
+    }
+
+    /// Tells that something of entities was written, if that is what is recorded.
+    fn announce_entities(&mut self, record: &Record) {
+        if matches!(
+            record.entity,
+            Entity::Entity | Entity::EntityGrant | Entity::EntityType | Entity::EntityTypePermission
+        ) {
+            self.announce_once(Change::EntitiesWritten);
+        }
     }
 }
 

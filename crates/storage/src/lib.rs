@@ -39,6 +39,7 @@ mod serve_lock;
 mod store;
 mod tenant_search;
 mod tenants;
+mod token_clients;
 mod transaction;
 mod url;
 #[cfg(feature = "sqlite")]
@@ -64,6 +65,7 @@ pub use news::Listener;
 pub use serve_lock::ServeLock;
 pub use store::Store;
 pub use tenant_search::TenantPage;
+pub use token_clients::{TokenClient, TokenConfiguration, TokenGrant};
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use url::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 

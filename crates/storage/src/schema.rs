@@ -215,8 +215,13 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(entity, entity_grant, entity_type);
-diesel::allow_tables_to_appear_in_same_query!(entity_grant_permission, entity_type_permission);
+diesel::allow_tables_to_appear_in_same_query!(
+    entity,
+    entity_grant,
+    entity_grant_permission,
+    entity_type,
+    entity_type_permission,
+);
 
 diesel::table! {
     change (id) {

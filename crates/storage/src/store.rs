@@ -120,6 +120,27 @@ impl Store {
         result
     }
 
+    /// Runs one statement, without a transaction around it: by itself it sees one state of the database, and beginning and
+    /// ending a transaction costs as much as looking for a row. A connection that turns out to be dead is replaced by the
+    /// next one.
+    pub(crate) fn read_once<T>(
+        &self,
+        statement: impl Fn(&mut ReadTransaction<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut error = StorageError::Unavailable;
+        for _ in 0..=self.inner.pool.max_size() {
+            let mut pooled = self.inner.pool.get().map_err(|_| StorageError::Unavailable)?;
+            match statement(&mut ReadTransaction::new(&mut pooled.connection)) {
+                Err(suspect @ (StorageError::Unavailable | StorageError::Backend(_))) => {
+                    pooled.broken = true;
+                    error = suspect;
+                }
+                result => return result,
+            }
+        }
+        Err(error)
+    }
+
     /// As [`Store::read`], between two commits: every change is either visible to the closure or reaches the
     /// listener after it has returned. That is how derived state is loaded while writes go on. Commits wait
     /// meanwhile.

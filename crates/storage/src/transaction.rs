@@ -106,6 +106,13 @@ impl WriteTransaction<'_> {
     pub(crate) fn announce(&mut self, change: Change) {
         self.changes.push(change);
     }
+
+    /// The same for news that say nothing more when they come twice in a row.
+    pub(crate) fn announce_once(&mut self, change: Change) {
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
+    }
 }
 
 /// One run of the closure of a write: what it returned, and the news for the listener if that is committed.

@@ -87,6 +87,7 @@ impl Model {
             | Change::IpAccessControlListDeleted(_)
             | Change::RoleWritten(_)
             | Change::RoleDeleted(_)
+            | Change::EntitiesWritten
             | Change::KeyWritten { .. }
             | Change::KeyDeleted(_) => {}
         }

@@ -1,0 +1,213 @@
+//! What issuing a token to an entity takes, in as few statements as can be: the entity with its secrets, how its type wants
+//! tokens to be made, and what it is granted on the entities that it names.
+
+use std::collections::HashMap;
+
+use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, TenantId};
+use diesel::prelude::*;
+
+use crate::key_search::ROWS_AT_ONCE;
+use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type, entity_type_permission};
+use crate::transaction::corrupt;
+use crate::{Entity, PreviousClientSecret, ReadTransaction, StorageError, Store};
+
+/// An entity as the client of the token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenClient {
+    /// The entity.
+    pub entity_id: EntityId,
+    /// The tenant that it belongs to.
+    pub tenant_id: TenantId,
+    /// The sealed secret.
+    pub client_secret: Sealed,
+    /// The secret before, which counts until its end.
+    pub previous_client_secret: Option<PreviousClientSecret>,
+    /// Key and lifetime of its tokens by its type; `None` where those of the tenant count.
+    pub jwt: Option<TokenConfiguration>,
+    /// What it is granted on the entity that was asked for; `None` when there is no such grant, or no such entity.
+    pub grant: Option<TokenGrant>,
+}
+
+/// How the type of an entity wants its tokens to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenConfiguration {
+    /// Signs access tokens.
+    pub access_token_key_id: Option<KeyId>,
+    /// Lifetime of access tokens in seconds.
+    pub time_to_live_in_seconds: Option<i64>,
+}
+
+/// What an entity is granted on another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenGrant {
+    /// The type of the entity on which the grant is.
+    pub entity_type_id: EntityTypeId,
+    /// Names of permissions, sorted by their bytes in UTF-8; a grant can be without.
+    pub permissions: Vec<String>,
+}
+
+/// One row for each permission, or one row without.
+type Row = (
+    (String, String, Vec<u8>, Option<Vec<u8>>, Option<i64>),
+    (bool, Option<String>, Option<i64>),
+    (Option<String>, Option<String>),
+);
+
+/// A grant by its entity, and one of its permissions.
+type GrantRow = (String, String, Option<String>);
+
+diesel::alias!(entity as target: Target);
+
+impl Store {
+    /// The entity with this client id, in whichever tenant: client ids are unique over all of them. Case counts. Beside it
+    /// what it is granted on the entity `on`, which lies in the same tenant if there is a grant. One statement.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when a row makes no sense; [`StorageError::Unavailable`] and the like.
+    pub fn find_token_client(
+        &self,
+        client_id: &ClientId,
+        on: Option<EntityId>,
+    ) -> Result<Option<TokenClient>, StorageError> {
+        let on = on.map(|id| id.to_string()).unwrap_or_default();
+        let rows = self.read_once(|tx| tx.token_client_rows(client_id.as_str(), &on))?;
+        let Some(((id, tenant_id, sealed, previous, valid_until), (own, key_id, lifetime), _)) = rows.first()
+        else {
+            return Ok(None);
+        };
+        let bad = |reason: &str| corrupt(Entity::Entity, id, reason);
+        let previous_client_secret = match (previous, valid_until) {
+            (Some(sealed), Some(until)) => Some(PreviousClientSecret {
+                sealed: Sealed::from(sealed.clone()),
+                valid_until: Instant::from_epoch_millis(*until),
+            }),
+            (None, None) => None,
+            _ => return Err(bad("previous client secret")),
+        };
+        let key_id = key_id.as_deref().map(str::parse).transpose().map_err(|_| bad("key of the type"))?;
+        let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
+        let mut client = TokenClient {
+            entity_id: id.parse().map_err(|_| bad("id"))?,
+            tenant_id: tenant_id.parse().map_err(|_| bad("tenant id"))?,
+            client_secret: Sealed::from(sealed.clone()),
+            previous_client_secret,
+            jwt: own.then_some(jwt),
+            grant: None,
+        };
+        let id = id.clone();
+        for (_, _, (entity_type_id, permission)) in rows {
+            let Some(entity_type_id) = entity_type_id else { break };
+            add(&mut client.grant, &id, &entity_type_id, permission)?;
+        }
+        if let Some(grant) = &mut client.grant {
+            grant.permissions.sort_unstable();
+        }
+        Ok(Some(client))
+    }
+
+    /// What an entity is granted on these others, by their ids; where there is no grant, there is no entry.
+    ///
+    /// # Errors
+    /// As [`Self::find_token_client`].
+    pub fn token_grants(
+        &self,
+        recipient: EntityId,
+        on: &[EntityId],
+    ) -> Result<HashMap<EntityId, TokenGrant>, StorageError> {
+        let on: Vec<String> = on.iter().map(ToString::to_string).collect();
+        let recipient = recipient.to_string();
+        let mut grants: HashMap<EntityId, Option<TokenGrant>> = HashMap::with_capacity(on.len());
+        for some in on.chunks(ROWS_AT_ONCE) {
+            for (id, entity_type_id, permission) in
+                self.read_once(|tx| tx.token_grant_rows(&recipient, some))?
+            {
+                let entity_id = id.parse().map_err(|_| corrupt(Entity::Entity, &id, "id"))?;
+                add(grants.entry(entity_id).or_default(), &id, &entity_type_id, permission)?;
+            }
+        }
+        let sorted = grants.into_iter().filter_map(|(id, grant)| {
+            let mut grant = grant?;
+            grant.permissions.sort_unstable();
+            Some((id, grant))
+        });
+        Ok(sorted.collect())
+    }
+}
+
+/// Adds what a row says to a grant.
+fn add(
+    grant: &mut Option<TokenGrant>,
+    id: &str,
+    entity_type_id: &str,
+    permission: Option<String>,
+) -> Result<(), StorageError> {
+    let grant = match grant {
+        Some(grant) => grant,
+        None => {
+            let entity_type_id =
+                entity_type_id.parse().map_err(|_| corrupt(Entity::Entity, id, "entity type id"))?;
+            grant.insert(TokenGrant { entity_type_id, permissions: Vec::new() })
+        }
+    };
+    grant.permissions.extend(permission);
+    Ok(())
+}
+
+impl ReadTransaction<'_> {
+    fn token_client_rows(&mut self, client_id: &str, on: &str) -> Result<Vec<Row>, StorageError> {
+        let query = entity::table
+            .inner_join(entity_type::table.on(entity_type::id.eq(entity::entity_type_id)))
+            .left_join(
+                entity_grant::table.on(entity_grant::recipient_entity_id
+                    .eq(entity::id)
+                    .and(entity_grant::entity_id.eq(on.to_owned()))),
+            )
+            .left_join(target.on(target.field(entity::id).eq(entity_grant::entity_id)))
+            .left_join(
+                entity_grant_permission::table
+                    .on(entity_grant_permission::entity_grant_id.eq(entity_grant::id)),
+            )
+            .left_join(
+                entity_type_permission::table
+                    .on(entity_type_permission::id.eq(entity_grant_permission::permission_id)),
+            )
+            .filter(entity::client_id.eq(client_id))
+            .select((
+                (
+                    entity::id,
+                    entity::tenant_id,
+                    entity::sealed_client_secret,
+                    entity::sealed_previous_client_secret,
+                    entity::previous_client_secret_valid_until,
+                ),
+                (
+                    entity_type::jwt_enabled,
+                    entity_type::access_token_key_id,
+                    entity_type::time_to_live_in_seconds,
+                ),
+                (target.field(entity::entity_type_id).nullable(), entity_type_permission::name.nullable()),
+            ));
+        self.run(|connection| query.load(connection))
+    }
+
+    fn token_grant_rows(&mut self, recipient: &str, on: &[String]) -> Result<Vec<GrantRow>, StorageError> {
+        let query = entity_grant::table
+            .inner_join(entity::table.on(entity::id.eq(entity_grant::entity_id)))
+            .left_join(
+                entity_grant_permission::table
+                    .on(entity_grant_permission::entity_grant_id.eq(entity_grant::id)),
+            )
+            .left_join(
+                entity_type_permission::table
+                    .on(entity_type_permission::id.eq(entity_grant_permission::permission_id)),
+            )
+            .filter(entity_grant::recipient_entity_id.eq(recipient))
+            .filter(entity_grant::entity_id.eq_any(on))
+            .select((
+                entity_grant::entity_id,
+                entity::entity_type_id,
+                entity_type_permission::name.nullable(),
+            ));
+        self.run(|connection| query.load(connection))
+    }
+}

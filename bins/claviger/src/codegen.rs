@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use claviger_domain::{CODES, Place};
-use claviger_http::{Dialect, FUSION_CODES, GATEWAY_ROUTES, Guard, ROUTES, openapi_document};
+use claviger_http::{Dialect, FUSION_CODES, GATEWAY_ROUTES, Guard, OAUTH_ERRORS, ROUTES, openapi_document};
 
 use crate::settings::SETTINGS;
 
@@ -12,23 +12,25 @@ use crate::settings::SETTINGS;
 pub(crate) enum Part {
     Codes,
     FusionCodes,
+    OAuthErrors,
     OpenApi,
     Routes,
     Settings,
 }
 
 impl Part {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("codes", Self::Codes),
         ("fusion-codes", Self::FusionCodes),
+        ("oauth-errors", Self::OAuthErrors),
         ("openapi", Self::OpenApi),
         ("routes", Self::Routes),
         ("settings", Self::Settings),
     ];
 
     /// The names of the parts.
-    pub(crate) const NAMES: [&'static str; 5] =
-        [Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0, Self::ALL[3].0, Self::ALL[4].0];
+    pub(crate) const NAMES: [&'static str; 6] =
+        [Self::ALL[0].0, Self::ALL[1].0, Self::ALL[2].0, Self::ALL[3].0, Self::ALL[4].0, Self::ALL[5].0];
 
     /// The part with this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
@@ -40,6 +42,7 @@ impl Part {
         match self {
             Self::Codes => codes(),
             Self::FusionCodes => fusion_codes(),
+            Self::OAuthErrors => oauth_errors(),
             Self::OpenApi => format!("{:#}\n", openapi_document()),
             Self::Routes => routes(),
             Self::Settings => settings(),
@@ -59,7 +62,7 @@ fn routes() -> String {
             Guard::KeyManager => match route.dialect {
                 Some(Dialect::Fusion) => "key managers, with `x-api-key`".to_owned(),
                 Some(Dialect::FusionAuth) => "key managers, with `Authorization`".to_owned(),
-                None => "key managers".to_owned(),
+                Some(Dialect::OAuth) | None => "key managers".to_owned(),
             },
             Guard::Roles => "key managers, or by role".to_owned(),
             Guard::Gateway => "gateways, with the credential of the request".to_owned(),
@@ -92,6 +95,19 @@ fn fusion_codes() -> String {
         .iter()
         .map(|(status, code, meaning)| vec![status.to_string(), format!("`{code}`"), (*meaning).to_owned()]);
     table(["status", "code", "meaning"], rows)
+}
+
+fn oauth_errors() -> String {
+    let mut rows: Vec<_> = Vec::new();
+    for (status, error, reason, description) in OAUTH_ERRORS {
+        let row =
+            vec![status.to_string(), format!("`{error}`"), format!("`{reason}`"), (*description).to_owned()];
+        // What looks alike from outside is one row.
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    table(["status", "error", "error_reason", "error_description"], rows.into_iter())
 }
 
 fn settings() -> String {
@@ -141,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_row_has_as_many_cells_as_the_head() {
-        for part in [Part::Codes, Part::FusionCodes, Part::Routes, Part::Settings] {
+        for part in [Part::Codes, Part::FusionCodes, Part::OAuthErrors, Part::Routes, Part::Settings] {
             let text = part.text();
             for table in text.split("\n\n") {
                 let cells = |line: &str| line.replace("\\|", "").matches('|').count();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
 use claviger_domain::{EntityId, SecretText};
-use claviger_http::{ListenAddress, RsaStockSize, TrustedProxies};
+use claviger_http::{ListenAddress, PublicUrl, RsaStockSize, TrustedProxies};
 use claviger_storage::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -104,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) api_key_in_query: bool,
     pub(crate) fusion_admin_keys: bool,
     pub(crate) trusted_proxies: TrustedProxies,
+    /// Where clients reach the server; without one what each request says.
+    pub(crate) public_url: Option<PublicUrl>,
     /// The claim `aud` of tokens for upstreams; without one none are made.
     pub(crate) upstream_token_audience: Option<String>,
     pub(crate) upstream_token_lifetime: Duration,
@@ -254,6 +256,12 @@ impl Reader {
             str::parse,
             ToString::to_string,
         );
+        let public_url = self.parsed(
+            &settings::PUBLIC_URL,
+            None,
+            |text| text.parse().map(Some),
+            |url: &Option<PublicUrl>| url.as_ref().map_or_else(|| "unset".to_owned(), ToString::to_string),
+        );
         let upstream_token_audience =
             self.parsed(&settings::UPSTREAM_TOKEN_AUDIENCE, None, audience, |audience| {
                 audience.clone().unwrap_or_else(|| "unset".to_owned())
@@ -325,6 +333,7 @@ impl Reader {
             api_key_in_query,
             fusion_admin_keys,
             trusted_proxies,
+            public_url,
             upstream_token_audience,
             upstream_token_lifetime: Duration::from_secs(upstream_token_lifetime),
             entity_token_audience,

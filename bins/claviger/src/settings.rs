@@ -88,6 +88,8 @@ settings! {
         "Whether a caller in Fusion's dialect who may do everything can make further keys that may, such as those with the role `admin`. They manage API keys, which FusionAuth's API never makes.";
     TRUSTED_PROXIES plain = "none", "addresses, networks such as `10.0.0.0/8` and `unix`, joined by commas",
         "The proxies and gateways whose `X-Forwarded-For` is believed, and at `/forward-auth` what they say of the original request; `unix` stands for one that connects over the Unix socket. The client is the first address from the right of that header that is none of them. From all others the header is not read.";
+    PUBLIC_URL plain = "what each request says", "`http://` or `https://` with a host, and maybe a port and a path",
+        "Where clients reach the server: the base of the addresses in `/.well-known/openid-configuration`, which may be cached then. While it is not set, they are made of the header `Host` of the request, or of `X-Forwarded-Proto` and `X-Forwarded-Host` of a trusted proxy.";
     UPSTREAM_TOKEN_AUDIENCE plain = "none", "1 to 255 characters",
         "The claim `aud` of the tokens that `/forward-auth` makes for upstreams, which they compare. While it is not set, gateways that ask for such tokens get 503.";
     UPSTREAM_TOKEN_LIFETIME_SECONDS plain = "`60`", "5 to 3600",
@@ -111,7 +113,7 @@ settings! {
 }
 
 /// Settings that are planned: naming one is refused like an unknown name, but in clearer words.
-const PLANNED: [&str; 3] = ["PUBLIC_URL", "TLS_CERT_FILE", "TLS_KEY_FILE"];
+const PLANNED: [&str; 2] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 /// Whether this name, in capitals, is a setting of a later version.
 pub(crate) fn is_planned(name: &str) -> bool {

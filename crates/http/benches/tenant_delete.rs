@@ -329,6 +329,7 @@ fn run(url: DatabaseUrl) -> f64 {
         migrate: true,
         local_metrics: false,
         trusted_proxies: TrustedProxies::default(),
+        public_url: None,
         api_key_in_query: false,
         fusion_admin_keys: true,
         upstream_token_audience: None,

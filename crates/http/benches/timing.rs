@@ -181,6 +181,7 @@ fn main() -> ExitCode {
         migrate: true,
         local_metrics: false,
         trusted_proxies: TrustedProxies::from_str("").unwrap_or_default(),
+        public_url: None,
         api_key_in_query: false,
         fusion_admin_keys: true,
         upstream_token_audience: None,

@@ -3,6 +3,8 @@
 //! Routing uses the strict path parser of `claviger-authz`, the same that decisions use, so that router and rules cannot
 //! disagree about a path. The body is read only after the gate has let the caller through.
 
+mod oauth;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
@@ -18,6 +20,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
 
+use self::oauth::{base, client_headers};
 use crate::answer::{Answer, Body};
 use crate::client_address::{Client, Peer};
 use crate::credential::{self, Ambiguous, Carrier, Credential, Presented};
@@ -91,6 +94,7 @@ pub(crate) async fn entry(
         #[cfg(feature = "sabotage-timing")]
         linger_over_expired(&outcome);
     }
+    oauth::wait_if_about_a_secret(&outcome, stopwatch).await;
     let (answer, error) = match outcome {
         Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
         Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
@@ -220,7 +224,7 @@ async fn respond(
     }
     let (body, caller) = match route.takes {
         // Bodies can be slow: what counts is what the caller may do when the whole of it is here.
-        Takes::Json(_) => {
+        Takes::Json(_) | Takes::Form(_) => {
             let body = read(request, payload, state.longest_body).await?;
             let caller = caller.map(|caller| caller.refreshed(state)).transpose()?.map(Arc::new);
             (body, caller)
@@ -236,6 +240,11 @@ async fn respond(
         content_type: headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned),
         body,
         presented: presented(headers, operation)?,
+        client: matches!(route.takes, Takes::Form(_)).then(|| client_headers(headers)),
+        base: match operation {
+            Operation::RetrieveOpenIdConfiguration => base(headers, state, &seen.client),
+            _ => None,
+        },
     };
     if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &input) {
         return outcome;
@@ -509,6 +518,8 @@ fn log(
                     | Operation::SearchKeysByBody
                     | Operation::SearchTenantsByBody
                     | Operation::VendToken
+                    | Operation::IssueToken
+                    | Operation::IntrospectToken
                     | Operation::Authorize
                     | Operation::ForwardAuth
                     | Operation::ExtAuthz
@@ -518,6 +529,7 @@ fn log(
         Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
         Some(ApiError::Busy(_) | ApiError::NoUpstreamToken(_)) => Level::WARN,
         Some(ApiError::Refused(_)) => Level::INFO,
+        Some(ApiError::OAuth(refusal)) => oauth::level(refusal.error),
         None if changing => Level::INFO,
         _ => Level::DEBUG,
     };
@@ -571,6 +583,22 @@ fn log(
                     request_id, method, path, status, peer, client, carrier, reason, api_key_id, entity_id,
                     "refused"
                 );
+            });
+        }
+        Some(ApiError::OAuth(refusal)) => {
+            // As above: from outside an unknown client is one with a wrong secret.
+            let (request_id, method, path) = (request_id.to_owned(), method.to_owned(), path.to_owned());
+            let reason = refusal.error.as_str();
+            rt::spawn(async move {
+                match level {
+                    Level::WARN => {
+                        tracing::warn!(request_id, method, path, status, peer, client, reason, "no token");
+                    }
+                    Level::INFO => {
+                        tracing::info!(request_id, method, path, status, peer, client, reason, "refused");
+                    }
+                    _ => tracing::debug!(request_id, method, path, status, peer, client, reason, "refused"),
+                }
             });
         }
         None if changing => {

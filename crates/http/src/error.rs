@@ -8,9 +8,11 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::credential::Ambiguous;
 use crate::gate::Refusal;
+use crate::handlers::no_cache;
 use crate::routes::Dialect;
 use crate::rsa_stock::NoRsaKey;
 use crate::wire::errors::{Errors, ErrorsOfBothDialects, FusionCode, FusionErrorBody};
+use crate::wire::oauth::{OAuthError, OAuthErrorBody, OAuthRefusal};
 use crate::wire::render;
 
 /// Why a request is not answered as asked.
@@ -22,6 +24,9 @@ pub(crate) enum ApiError {
     /// Something is wrong in the words of Fusion's dialect.
     #[error("{}", .0.message)]
     Fusion(FusionError),
+    /// Something is wrong in the words of OAuth 2.0.
+    #[error("{}", .0.error.as_str())]
+    OAuth(OAuthRefusal),
     /// More than one credential.
     #[error("ambiguous credentials")]
     AmbiguousCredentials,
@@ -77,7 +82,43 @@ impl ApiError {
         match dialect {
             Dialect::FusionAuth => self.answer_in_fusionauths_dialect(),
             Dialect::Fusion => self.answer_in_fusions_dialect(),
+            Dialect::OAuth => self.answer_in_oauths_form(),
         }
+    }
+
+    /// What this error is called at the endpoints of OAuth 2.0.
+    pub(crate) const fn as_oauth(&self) -> OAuthError {
+        match self {
+            Self::OAuth(refusal) => refusal.error,
+            Self::TooLarge => OAuthError::TooLarge,
+            Self::BodyCut => OAuthError::BodyCut,
+            Self::BodyLate => OAuthError::BodyLate,
+            Self::Busy(_) | Self::NoUpstreamToken(_) | Self::Unavailable(_) => OAuthError::Unavailable,
+            // None of these comes from there.
+            Self::Invalid(_)
+            | Self::Fusion(_)
+            | Self::AmbiguousCredentials
+            | Self::Conflict
+            | Self::NotFound
+            | Self::NoSuchPath
+            | Self::MethodNotAllowed
+            | Self::MethodNotImplemented
+            | Self::Refused(_)
+            | Self::Internal(_) => OAuthError::Internal,
+        }
+    }
+
+    /// RFC 6749, section 5.2: the same three members, whatever it is.
+    fn answer_in_oauths_form(&self) -> Answer {
+        let error = self.as_oauth();
+        let status = error.row().0;
+        let mut answer = rendered(status, &OAuthErrorBody::from(error));
+        answer.headers.push(no_cache());
+        if status == 401 && matches!(self, Self::OAuth(refusal) if refusal.by_basic) {
+            let challenge = "Basic realm=\"claviger\", charset=\"UTF-8\"".to_owned();
+            answer.headers.push(("www-authenticate", challenge));
+        }
+        answer
     }
 
     /// One object with a code and a sentence; 401 has no body there either.
@@ -100,6 +141,7 @@ impl ApiError {
             }
             Self::Internal(_) => (500, FusionCode::InternalError, codes::EXCEPTION.message),
             Self::AmbiguousCredentials
+            | Self::OAuth(_)
             | Self::NoSuchPath
             | Self::MethodNotImplemented
             | Self::Refused(_)
@@ -113,6 +155,7 @@ impl ApiError {
         match self {
             // Never on a path of FusionAuth's.
             Self::Fusion(error) => Answer::empty(error.code.status()),
+            Self::OAuth(refusal) => Answer::empty(refusal.error.row().0),
             Self::Invalid(violations) => errors(400, violations),
             Self::AmbiguousCredentials => {
                 let code = &codes::AMBIGUOUS_CREDENTIALS;
@@ -170,6 +213,12 @@ impl FusionError {
 impl From<FusionError> for ApiError {
     fn from(error: FusionError) -> Self {
         Self::Fusion(error)
+    }
+}
+
+impl From<OAuthRefusal> for ApiError {
+    fn from(refusal: OAuthRefusal) -> Self {
+        Self::OAuth(refusal)
     }
 }
 

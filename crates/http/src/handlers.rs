@@ -5,6 +5,7 @@
 
 mod entity;
 mod fusion;
+mod oauth;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use crate::wire;
 use crate::wire::json::parse_object;
 use crate::wire::patch::Patch;
 
+pub(crate) use oauth::{Base, ClientHeaders, no_cache, schemas as oauth_schemas};
+
 /// The level of FusionAuth's API that Claviger answers.
 pub const FUSIONAUTH_VERSION: &str = "1.69.0";
 
@@ -51,6 +54,10 @@ pub(crate) struct Input {
     pub(crate) query: Vec<(String, String)>,
     /// The token that is to be validated.
     pub(crate) presented: Option<ValidateToken>,
+    /// What headers say about the client, at the endpoints of OAuth 2.0.
+    pub(crate) client: Option<ClientHeaders>,
+    /// Under which URL the server is reached, where the answer says so; `None` also if that cannot be told.
+    pub(crate) base: Option<Base>,
 }
 
 /// The largest body that is read on the event loop.
@@ -76,6 +83,8 @@ pub(crate) fn handle_quickly(
             Some(command) => Some(validated(state, ops::token::validate_quickly(state, command)?)),
             None => Some(validated(state, Err(InvalidToken::Absent))),
         },
+        Operation::RetrieveOpenIdConfiguration if state.serves() => Some(oauth::discovery(state, input)),
+        Operation::IssueToken if input.body.len() <= QUICK_BODY => oauth::token_quickly(state, input),
         Operation::VendToken if input.body.len() <= QUICK_BODY => {
             let command = match input.optional_document().and_then(wire::token::vend) {
                 Ok(command) => command,
@@ -119,7 +128,10 @@ pub(crate) fn handle(
     let known = caller.as_ref().ok_or(ApiError::Refused(Refusal::NoCredential));
     let public = matches!(
         operation,
-        Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys | Operation::ValidateToken
+        Operation::RetrieveJsonWebKeySet
+            | Operation::RetrieveOpenIdConfiguration
+            | Operation::RetrievePublicKeys
+            | Operation::ValidateToken
     );
     if public && !state.serves() {
         // What is in memory may be old.
@@ -310,6 +322,9 @@ pub(crate) fn handle(
             Some(command) => validated(state, ops::token::validate(state, command)?),
             None => validated(state, Err(InvalidToken::Absent)),
         },
+        Operation::IssueToken => oauth::token(state, &input),
+        Operation::IntrospectToken => oauth::introspect(state, &input),
+        Operation::RetrieveOpenIdConfiguration => oauth::discovery(state, &input),
         Operation::RetrieveAuditLog => {
             let id = input.id(&codes::AUDIT_LOG_ID_COULD_NOT_CONVERT)?;
             json_answer(&wire::audit_log::response(&ops::audit_log::retrieve(state, known?, id)?))

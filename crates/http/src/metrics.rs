@@ -74,6 +74,8 @@ pub(crate) struct Metrics {
     signatures: Family<Labels<1>, Counter>,
     upstream_tokens: Family<Labels<1>, Counter>,
     validations: Family<Labels<1>, Counter>,
+    oauth_tokens: Family<Labels<1>, Counter>,
+    introspections: Family<Labels<1>, Counter>,
     generations: Family<Labels<1>, Histogram, fn() -> Histogram>,
     stock_misses: Family<Labels<1>, Counter>,
     stock_keys: Family<Labels<1>, Gauge>,
@@ -101,6 +103,8 @@ impl Metrics {
             signatures: Family::default(),
             upstream_tokens: Family::default(),
             validations: Family::default(),
+            oauth_tokens: Family::default(),
+            introspections: Family::default(),
             generations: Family::new_with_constructor(|| Histogram::new(GENERATION_BUCKETS)),
             stock_misses: Family::default(),
             stock_keys: Family::default(),
@@ -126,6 +130,12 @@ impl Metrics {
             self.upstream_tokens.clone(),
         );
         registry.register("token_validations", "Tokens validated, by result", self.validations.clone());
+        registry.register(
+            "oauth_tokens",
+            "Requests to the token endpoint, by result",
+            self.oauth_tokens.clone(),
+        );
+        registry.register("introspections", "Tokens introspected, by result", self.introspections.clone());
         registry.register_with_unit(
             "key_generation",
             "Time to generate a key, by kind; keys from the stock are not counted",
@@ -230,6 +240,17 @@ impl Metrics {
     pub(crate) fn validation(&self, invalid: Option<InvalidToken>) {
         let result = invalid.map_or("valid", InvalidToken::as_str);
         self.validations.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// Counts a request to the token endpoint: a token, or the name of what was wrong.
+    pub(crate) fn oauth_token(&self, refused: Option<&'static str>) {
+        self.oauth_tokens.get_or_create(&[("result", refused.unwrap_or("issued"))]).inc();
+    }
+
+    /// Counts an introspection: whether the token is active, or the name of what was wrong.
+    pub(crate) fn introspection(&self, active: bool, refused: Option<&'static str>) {
+        let result = refused.unwrap_or(if active { "active" } else { "inactive" });
+        self.introspections.get_or_create(&[("result", result)]).inc();
     }
 
     /// Notes how long a key took to generate.
@@ -356,6 +377,10 @@ mod tests {
         metrics.upstream_token_made();
         metrics.upstream_token_reused();
         metrics.validation(None);
+        metrics.oauth_token(None);
+        metrics.oauth_token(Some("wrong_secret"));
+        metrics.introspection(true, None);
+        metrics.introspection(false, None);
         metrics.generation(KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits4096), Duration::from_millis(1500));
         metrics.stock_miss(RsaLength::Bits2048);
         let text = metrics.render(&readings()).unwrap();
@@ -369,6 +394,10 @@ mod tests {
             "claviger_upstream_tokens_total{source=\"made\"} 1",
             "claviger_upstream_tokens_total{source=\"kept\"} 1",
             "claviger_token_validations_total{result=\"valid\"} 1",
+            "claviger_oauth_tokens_total{result=\"issued\"} 1",
+            "claviger_oauth_tokens_total{result=\"wrong_secret\"} 1",
+            "claviger_introspections_total{result=\"active\"} 1",
+            "claviger_introspections_total{result=\"inactive\"} 1",
             "claviger_key_generation_seconds_bucket{le=\"2.0\",kind=\"RSA-4096\"} 1",
             "claviger_key_generation_seconds_bucket{le=\"1.0\",kind=\"RSA-4096\"} 0",
             "claviger_rsa_stock_misses_total{length=\"2048\"} 1",

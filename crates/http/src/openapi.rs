@@ -4,7 +4,7 @@ use claviger_authz::EndpointScope;
 use claviger_domain::Method;
 use serde_json::{Map, Value, json};
 
-use crate::handlers::FUSIONAUTH_VERSION;
+use crate::handlers::{FUSIONAUTH_VERSION, oauth_schemas};
 use crate::routes::{Dialect, Gives, Guard, Operation, Route, Takes, all_routes};
 use crate::wire;
 use crate::wire::json::sorted;
@@ -41,6 +41,8 @@ pub fn openapi_document() -> Value {
                 "description": "The value of an API key, in this header or in apikey."},
             "ApiKeyAsPassword": {"type": "http", "scheme": "basic",
                 "description": "The user is apikey, the password the value of an API key."},
+            "Client": {"type": "http", "scheme": "basic",
+                "description": "The user is the client id of an entity, the password its secret."},
             "Token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "A token. The scheme JWT and the cookie access_token are taken as well."},
         }},
@@ -54,6 +56,8 @@ fn operation(route: &Route) -> Value {
         "responses": responses(route),
         "security": match route.guard {
             Guard::Public if route.operation == Operation::ValidateToken => json!([{"Token": []}]),
+            // The client id and the secret can be in the form as well.
+            Guard::Public if matches!(route.takes, Takes::Form(_)) => json!([{"Client": []}, {}]),
             Guard::Public => json!([]),
             Guard::Optional(_) => json!([{}, {"ApiKey": []}, {"ApiKeyHeader": []}]),
             Guard::KeyManager if route.dialect == Some(Dialect::Fusion) => json!([{"ApiKeyHeader": []}]),
@@ -98,6 +102,11 @@ fn operation(route: &Route) -> Value {
                 _ => content(schema),
             };
             members.insert("requestBody".to_owned(), json!({"required": required, "content": content}));
+        }
+        if let Takes::Form(schema) = route.takes {
+            let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
+            let content = json!({"application/x-www-form-urlencoded": {"schema": schema}});
+            members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
         }
         if let Guard::Endpoint(endpoint) | Guard::Operator(endpoint) | Guard::Optional(endpoint) = route.guard
         {
@@ -153,7 +162,11 @@ fn either(own: &mut Value, other: &Value) {
 fn operation_id(route: &Route) -> String {
     let name = format!("{:?}", route.operation);
     let with_id = route.method == Method::Post && route.template.ends_with('}');
-    let suffix = if with_id { "WithId" } else { "" };
+    let suffix = match route.template {
+        _ if with_id => "WithId",
+        template if template.starts_with("/{tenantId}/") => "OfTenant",
+        _ => "",
+    };
     let mut characters = name.chars();
     let first = characters.next().map(|c| c.to_ascii_lowercase());
     first.into_iter().chain(characters).chain(suffix.chars()).collect()
@@ -190,6 +203,7 @@ fn responses(route: &Route) -> Value {
             let schema = match route.answers_in() {
                 Dialect::FusionAuth => "Errors",
                 Dialect::Fusion => "FusionError",
+                Dialect::OAuth => "OAuthError",
             };
             members.insert("content".to_owned(), content(schema));
         }
@@ -200,29 +214,36 @@ fn responses(route: &Route) -> Value {
     }
     let has_id = route.template.contains('{');
     // Wherever credentials are looked at, there can be two of them.
-    if route.guard != Guard::Public
-        || has_id
-        || matches!(route.takes, Takes::Json(_))
-        || !route.query().is_empty()
-    {
+    if route.guard != Guard::Public || has_id || route.takes != Takes::Nothing || !route.query().is_empty() {
         add("400", "The request is invalid", true);
     }
     match route.guard {
         Guard::Public if route.operation == Operation::ValidateToken => {
             add("401", "No token, or one that is not valid", false);
         }
+        Guard::Public if matches!(route.takes, Takes::Form(_)) => {
+            add("401", "The client is not authenticated", true);
+        }
         Guard::Public | Guard::Gateway => {}
         Guard::Endpoint(_) | Guard::Operator(_) | Guard::Optional(_) | Guard::KeyManager | Guard::Roles => {
             add("401", "Not authenticated or not authorized", false);
         }
     }
-    if matches!(route.operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys) {
+    if matches!(
+        route.operation,
+        Operation::RetrieveJsonWebKeySet
+            | Operation::RetrieveOpenIdConfiguration
+            | Operation::RetrievePublicKeys
+    ) {
         add("304", "The document has the tag in If-None-Match still", false);
     }
     // A POST that ends with an id makes what it names.
     if (has_id && !(route.method == Method::Post && route.template.ends_with('}')))
         || route.template.matches('{').count() > 1
-        || matches!(route.operation, Operation::RetrievePublicKeys | Operation::Authorize)
+        || matches!(
+            route.operation,
+            Operation::RetrievePublicKeys | Operation::Authorize | Operation::RetrieveOpenIdConfiguration
+        )
     {
         add("404", "No such object within reach", false);
     }
@@ -242,7 +263,7 @@ fn responses(route: &Route) -> Value {
     {
         add("409", "Somebody else changed the object at the same time; try again", true);
     }
-    if matches!(route.takes, Takes::Json(_)) {
+    if route.takes != Takes::Nothing {
         add("413", "The body has more than 1 MiB", true);
     }
     if route.operation == Operation::RetrieveStatus {
@@ -313,6 +334,8 @@ fn schemas() -> Map<String, Value> {
         wire::ip_acl_search::schemas(),
         wire::key::schemas(),
         wire::key_search::schemas(),
+        wire::oauth::schemas(),
+        oauth_schemas(),
         wire::patch::schemas(),
         wire::tenant::schemas(),
         wire::tenant_search::schemas(),

@@ -12,6 +12,7 @@ use claviger_storage::StoreOptions;
 
 use crate::client_address::TrustedProxies;
 use crate::kickstart::KickstartSource;
+use crate::public_url::PublicUrl;
 use crate::rsa_stock::RsaStockSize;
 use crate::state::Clock;
 
@@ -70,6 +71,8 @@ pub struct ServerOptions {
     pub local_metrics: bool,
     /// The proxies whose word about the client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// Under which URL callers reach the server, for discovery; without one what each request says.
+    pub public_url: Option<PublicUrl>,
     /// Whether the parameter `apiKey` in the query string carries an API key.
     pub api_key_in_query: bool,
     /// Whether a caller in Fusion's dialect who may do everything can make further keys that may.

@@ -7,7 +7,7 @@ use claviger_authz::{Endpoint, EndpointScope, Path};
 use claviger_domain::Method;
 
 use parameters::{
-    API_KEY_SEARCH_PARAMETERS, AUDIT_LOG_SEARCH_PARAMETERS, ENTITY_SEARCH_PARAMETERS,
+    API_KEY_SEARCH_PARAMETERS, AUDIT_LOG_SEARCH_PARAMETERS, DISCOVERY_PARAMETERS, ENTITY_SEARCH_PARAMETERS,
     ENTITY_TYPE_SEARCH_PARAMETERS, FORWARD_AUTH_PARAMETERS, GRANT_PARAMETERS, GRANT_SEARCH_PARAMETERS,
     IP_ACL_SEARCH_PARAMETERS, PERMISSION_PARAMETERS, PUBLIC_KEY_PARAMETERS, ROLE_PARAMETERS,
     SEARCH_PARAMETERS, TENANT_DELETE_PARAMETERS, TENANT_SEARCH_PARAMETERS,
@@ -40,6 +40,8 @@ pub enum Dialect {
     FusionAuth,
     /// Lucidworks Fusion's: `x-api-key`, `apikey` or the parameter in the query string.
     Fusion,
+    /// No API keys at all: the endpoints of OAuth 2.0, whose errors have a form of their own.
+    OAuth,
 }
 
 /// What a route does.
@@ -119,6 +121,9 @@ pub enum Operation {
     RetrievePublicKeys,
     VendToken,
     ValidateToken,
+    IssueToken,
+    IntrospectToken,
+    RetrieveOpenIdConfiguration,
     RetrieveMetrics,
     RetrieveStatus,
     RetrieveHealth,
@@ -138,6 +143,8 @@ pub enum Takes {
     Nothing,
     /// A JSON document of this schema.
     Json(&'static str),
+    /// A form (`application/x-www-form-urlencoded`) of this schema.
+    Form(&'static str),
 }
 
 /// What an answer carries when all went well.
@@ -199,6 +206,7 @@ impl Route {
             Operation::SearchKeys => &SEARCH_PARAMETERS,
             Operation::SearchTenants => &TENANT_SEARCH_PARAMETERS,
             Operation::DeleteTenant => &TENANT_DELETE_PARAMETERS,
+            Operation::RetrieveOpenIdConfiguration => &DISCOVERY_PARAMETERS,
             Operation::RetrievePublicKeys => &PUBLIC_KEY_PARAMETERS,
             Operation::RetrieveRoles => &ROLE_PARAMETERS,
             Operation::ForwardAuth => &FORWARD_AUTH_PARAMETERS,
@@ -209,9 +217,13 @@ impl Route {
     /// The dialect of the answer, which for roles is Fusion's in any case: FusionAuth has none there.
     #[must_use]
     pub fn answers_in(&self) -> Dialect {
+        if matches!(self.takes, Takes::Form(_)) {
+            return Dialect::OAuth;
+        }
         match (self.guard, self.dialect) {
             (Guard::Roles, _) | (_, Some(Dialect::Fusion)) => Dialect::Fusion,
             (_, Some(Dialect::FusionAuth) | None) => Dialect::FusionAuth,
+            (_, Some(Dialect::OAuth)) => Dialect::OAuth,
         }
     }
 
@@ -374,6 +386,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/jwt/validate", Guard::Public, Operation::ValidateToken, Takes::Nothing, Gives::Json("ValidateResponse"), "The claims of the token that is sent, if it is valid"),
     route(Method::Get, "/api/jwt/public-key", Guard::Public, Operation::RetrievePublicKeys, Takes::Nothing, Gives::Json("PublicKeyResponse"), "The public halves of all keys in PEM, or of one"),
     route(Method::Get, "/.well-known/jwks.json", Guard::Public, Operation::RetrieveJsonWebKeySet, Takes::Nothing, Gives::Json("JsonWebKeySet"), "The public halves of all keys"),
+    route(Method::Get, "/.well-known/openid-configuration", Guard::Public, Operation::RetrieveOpenIdConfiguration, Takes::Nothing, Gives::Json("OpenIdConfiguration"), "What of OAuth 2.0 and OpenID Connect is served"),
+    route(Method::Get, "/{tenantId}/.well-known/openid-configuration", Guard::Public, Operation::RetrieveOpenIdConfiguration, Takes::Nothing, Gives::Json("OpenIdConfiguration"), "The same for this tenant"),
+    route(Method::Post, "/oauth2/token", Guard::Public, Operation::IssueToken, Takes::Form("TokenRequest"), Gives::Json("AccessToken"), "A token for an entity, by its client id and secret"),
+    route(Method::Post, "/oauth2/introspect", Guard::Public, Operation::IntrospectToken, Takes::Form("IntrospectionRequest"), Gives::Json("IntrospectResponse"), "Whether a token of an entity counts, and what it says"),
     route(Method::Get, "/api/prometheus/metrics", Guard::Operator("/api/prometheus/metrics"), Operation::RetrieveMetrics, Takes::Nothing, Gives::Text(crate::metrics::MEDIA_TYPE), "Metrics for Prometheus"),
     route(Method::Get, "/api/status", Guard::Optional("/api/status"), Operation::RetrieveStatus, Takes::Nothing, Gives::Json("Status"), "The state of the server; more of it for an API key"),
     route(Method::Get, "/api/health", Guard::Public, Operation::RetrieveHealth, Takes::Nothing, Gives::Nothing, "200 when the server can do its work, else 500"),

@@ -7,8 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
-use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey, SystemRandom};
-use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, SecretText, TenantScope};
+use claviger_crypto::{
+    ApiKeyFormat, CryptoError, MasterKey, SealedItem, Sealer, SystemRandom, generate_client_secret,
+};
+use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, Sealed, SecretText, TenantScope};
 use claviger_storage::{DatabaseUrl, ServeLock, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
@@ -16,7 +18,7 @@ use crate::dispatch::entry;
 use crate::kickstart::{self, KickstartError};
 use crate::metrics::Metrics;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError, OpenInstance};
-use crate::ops::{default_roles, expiry};
+use crate::ops::{default_roles, expiry, oauth_client};
 use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
 use crate::state::{AppState, Clock, Derived, RequestIds, Worker};
@@ -258,11 +260,13 @@ pub(crate) fn assemble(
 ) -> Result<Arc<AppState>, ServerError> {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let metrics = Arc::new(Metrics::new());
+    let decoy_client_secret = decoy_client_secret(&opened.sealer).map_err(InstanceError::from)?;
     Ok(Arc::new(AppState {
         keyring: Arc::clone(&derived.keyring),
         derived,
         digester: opened.digester,
         sealer: opened.sealer,
+        decoy_client_secret,
         api_key_format: api_key_format.clone(),
         default_tenant_id: opened.default_tenant_id,
         clock: Arc::clone(&options.clock),
@@ -283,6 +287,7 @@ pub(crate) fn assemble(
         },
         local_metrics: options.local_metrics,
         trusted_proxies: options.trusted_proxies.clone(),
+        public_url: options.public_url.clone(),
         unix_socket: matches!(options.listen, ListenAddress::Unix(_)),
         api_key_in_query: options.api_key_in_query,
         fusion_admin_keys: options.fusion_admin_keys,
@@ -296,6 +301,13 @@ pub(crate) fn assemble(
         request_ids: RequestIds::new().map_err(InstanceError::from)?,
         store,
     }))
+}
+
+/// A secret of nobody, which is as long as those that are generated.
+fn decoy_client_secret(sealer: &Sealer) -> Result<Sealed, CryptoError> {
+    let secret = generate_client_secret(&mut SystemRandom)?;
+    let nobody = SealedItem::ClientSecret(oauth_client::NOBODY);
+    sealer.seal(nobody, secret.expose().as_bytes(), &mut SystemRandom)
 }
 
 /// Deletes the values of rotated API keys that have ended since the keys were last written.

@@ -7,17 +7,19 @@ use std::time::{Duration, SystemTime};
 use claviger_crypto::{
     ApiKeyDigester, ApiKeyFormat, ApiKeyShape, CryptoError, RandomSource, Sealer, SystemRandom, random_array,
 };
-use claviger_domain::{Change, EntityId, Instant, TenantId};
+use claviger_domain::{Change, EntityId, Instant, Sealed, TenantId};
 use claviger_keyring::Keyring;
 use claviger_storage::{ServeLock, Store};
 
 use crate::client_address::TrustedProxies;
 use crate::metrics::Metrics;
 use crate::parsed_keys::ParsedKeys;
+use crate::public_url::PublicUrl;
 use crate::published::PublishedCache;
 use crate::rsa_stock::RsaKeys;
 use crate::tenant_deletions::TenantDeletions;
 use crate::tenant_tokens::AllTenantTokens;
+use crate::token_clients::TokenClients;
 use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{UsageLog, UsageNotes};
 
@@ -37,6 +39,7 @@ pub(crate) struct Derived {
     pub(crate) published: PublishedCache,
     pub(crate) parsed_keys: ParsedKeys,
     pub(crate) tenants: AllTenantTokens,
+    pub(crate) token_clients: TokenClients,
 }
 
 impl Derived {
@@ -46,6 +49,7 @@ impl Derived {
             published: PublishedCache::default(),
             parsed_keys: ParsedKeys::default(),
             tenants: AllTenantTokens::default(),
+            token_clients: TokenClients::default(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Derived {
         self.published.invalidate();
         self.parsed_keys.clear();
         self.tenants.clear();
+        self.token_clients.changed();
     }
 
     /// Takes note of committed changes.
@@ -72,6 +77,7 @@ impl Derived {
                     self.published.invalidate();
                     self.parsed_keys.deleted(*id);
                 }
+                Change::EntitiesWritten => self.token_clients.changed(),
                 Change::TenantWritten(tenant) => self.tenants.written(tenant),
                 Change::TenantDeleted(id) => self.tenants.deleted(*id),
                 Change::ApiKeyWritten { .. }
@@ -106,6 +112,8 @@ pub(crate) struct AppState {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) digester: ApiKeyDigester,
     pub(crate) sealer: Sealer,
+    /// Stands in for the secret of a client that there is not.
+    pub(crate) decoy_client_secret: Sealed,
     pub(crate) api_key_format: ApiKeyFormat,
     pub(crate) default_tenant_id: TenantId,
     pub(crate) clock: Clock,
@@ -118,6 +126,8 @@ pub(crate) struct AppState {
     pub(crate) engine: &'static str,
     pub(crate) local_metrics: bool,
     pub(crate) trusted_proxies: TrustedProxies,
+    /// Under which URL callers reach the server; otherwise requests say it.
+    pub(crate) public_url: Option<PublicUrl>,
     /// Whether the server listens on a Unix socket, where peers have no address.
     pub(crate) unix_socket: bool,
     /// Whether the query string may carry an API key.

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use claviger_domain::{Tenant, TenantId, TenantJwtConfiguration, TenantState};
+use claviger_domain::{EntityTypeId, Tenant, TenantId, TenantJwtConfiguration, TenantState};
 
 /// The part of a tenant that tokens need.
 pub(crate) struct TenantTokens {
     pub(crate) issuer: String,
     pub(crate) jwt: TenantJwtConfiguration,
     pub(crate) state: TenantState,
+    /// `scimServerConfiguration.serverEntityTypeId`: tokens for entities of this type say so in their header.
+    pub(crate) scim_server_type: Option<EntityTypeId>,
 }
 
 /// Every tenant. Fed by the committed changes.
@@ -25,7 +27,8 @@ impl AllTenantTokens {
     /// A tenant was made or changed.
     pub(crate) fn written(&self, tenant: &Tenant) {
         let (issuer, jwt) = (tenant.issuer.clone(), tenant.jwt.clone());
-        let tokens = Arc::new(TenantTokens { issuer, jwt, state: tenant.state });
+        let scim_server_type = crate::wire::tenant::scim_server_type(&tenant.kept);
+        let tokens = Arc::new(TenantTokens { issuer, jwt, state: tenant.state, scim_server_type });
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.id, tokens);
     }
 

@@ -50,6 +50,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         api_key_prefix: config.api_key_prefix.clone(),
         migrate: config.migrate,
         local_metrics: config.local_metrics_enabled,
+        public_url: config.public_url.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         api_key_in_query: config.api_key_in_query,
         fusion_admin_keys: config.fusion_admin_keys,

@@ -68,6 +68,7 @@ fn defaults_need_nothing() {
             "API_KEY_IN_QUERY = false (default)",
             "FUSION_ADMIN_KEYS = true (default)",
             "TRUSTED_PROXIES = none (default)",
+            "PUBLIC_URL = unset (default)",
             "UPSTREAM_TOKEN_AUDIENCE = unset (default)",
             "UPSTREAM_TOKEN_LIFETIME_SECONDS = 60 (default)",
             "ENTITY_TOKEN_AUDIENCE = unset (default)",
@@ -327,7 +328,7 @@ fn file(text: &str) -> (Result<Config, Problems>, String) {
 #[test]
 fn files_are_read_strictly() {
     let (problems, path) =
-        file("http_adr = 1\npublic_url = \"x\"\nHTTP_ADDR = \"x\"\nlog = []\n[data_dir]\n");
+        file("http_adr = 1\ntls_cert_file = \"x\"\nHTTP_ADDR = \"x\"\nlog = []\n[data_dir]\n");
     let mut problems = problems.err().unwrap();
     problems.0.sort_unstable();
     let expected = [
@@ -335,7 +336,7 @@ fn files_are_read_strictly() {
         format!("{path}: data_dir: must be a text, a whole number or true or false"),
         format!("{path}: http_adr: there is no such setting"),
         format!("{path}: log: must be a text, a whole number or true or false"),
-        format!("{path}: public_url: not supported in this version"),
+        format!("{path}: tls_cert_file: not supported in this version"),
     ];
     assert_eq!(problems.0, expected);
 

@@ -193,3 +193,9 @@ pub(super) const FORWARD_AUTH_PARAMETERS: [QueryParameter; 1] = [parameter(
     "boolean",
     "With `true` the answer to a request that may go on has a token for the upstream",
 )];
+
+pub(super) const DISCOVERY_PARAMETERS: [QueryParameter; 1] = [parameter(
+    "tenantId",
+    "string",
+    "The tenant; the default tenant if absent. One in the path counts first",
+)];

@@ -21,6 +21,7 @@ pub(crate) mod json_patch;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_search;
+pub(crate) mod oauth;
 pub(crate) mod patch;
 pub(crate) mod query;
 pub(crate) mod search;

@@ -3,8 +3,8 @@
 
 use claviger_domain::{
     DEFAULT_ISSUER, DEFAULT_REFRESH_TOKEN_TIME_TO_LIVE_IN_MINUTES, DEFAULT_TIME_TO_LIVE_IN_SECONDS,
-    KeptDocument, KeyId, MAXIMUM_NAME_LENGTH, Name, Tenant, TenantId, TenantJwtConfiguration, Violation,
-    Violations, codes,
+    EntityTypeId, KeptDocument, KeyId, MAXIMUM_NAME_LENGTH, Name, Tenant, TenantId, TenantJwtConfiguration,
+    Violation, Violations, codes,
 };
 use serde_json::{Map, Value, json};
 
@@ -338,6 +338,12 @@ pub(crate) fn schemas() -> Value {
         "TenantsResponse": {"type": "object", "properties": {
             "tenants": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}}}},
     })
+}
+
+/// `scimServerConfiguration.serverEntityTypeId` of what is kept, if it is an id.
+pub(crate) fn scim_server_type(kept: &KeptDocument) -> Option<EntityTypeId> {
+    let document: Value = serde_json::from_str(kept.as_json()).ok()?;
+    document.get("scimServerConfiguration")?.get("serverEntityTypeId")?.as_str()?.parse().ok()
 }
 
 #[cfg(test)]

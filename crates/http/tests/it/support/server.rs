@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) local_metrics: bool,
     /// As the setting `TRUSTED_PROXIES`; empty for none.
     pub(crate) trusted_proxies: &'static str,
+    /// As the setting `PUBLIC_URL`; empty for what requests say.
+    pub(crate) public_url: &'static str,
     pub(crate) api_key_in_query: bool,
     pub(crate) fusion_admin_keys: bool,
     /// For whom tokens for upstreams are; empty for nobody, so that none are made.
@@ -55,6 +57,7 @@ impl Default for Settings {
         Self {
             local_metrics: false,
             trusted_proxies: "",
+            public_url: "",
             api_key_in_query: false,
             fusion_admin_keys: true,
             upstream_token_audience: "",
@@ -118,6 +121,10 @@ impl Server {
             api_key_prefix: PREFIX.to_owned(),
             migrate: true,
             local_metrics: self.settings.local_metrics,
+            public_url: match self.settings.public_url {
+                "" => None,
+                url => Some(url.parse().unwrap()),
+            },
             trusted_proxies: match self.settings.trusted_proxies {
                 "" => TrustedProxies::default(),
                 proxies => proxies.parse().unwrap(),

@@ -1,0 +1,160 @@
+//! The endpoints of OAuth 2.0 and OpenID Connect discovery: forms in, JSON out.
+
+use claviger_domain::{KeyAlgorithm, TenantId, TenantState, Violation, Violations, codes};
+use serde_json::{Value, json};
+
+use super::{Input, JWKS_CACHE_SECONDS, json_answer};
+use crate::answer::Answer;
+use crate::error::ApiError;
+use crate::ops;
+use crate::ops::oauth_token::IssuedToken;
+use crate::published::Document;
+use crate::state::AppState;
+use crate::wire::oauth::{self, Authorization, CLIENT_CREDENTIALS, Received, TokenRequest, TokenResponse};
+use crate::wire::query::Parameters;
+
+/// What the headers of a request to these endpoints say.
+pub(crate) struct ClientHeaders {
+    pub(crate) authorization: Authorization,
+    /// The tenant; `Err` of one that cannot be read.
+    pub(crate) tenant: Result<Option<TenantId>, ()>,
+}
+
+/// The URL under which the server is reached by whoever asks.
+pub(crate) struct Base {
+    pub(crate) url: String,
+    /// Whether the settings say so, and not the request.
+    pub(crate) is_set: bool,
+}
+
+/// `POST /oauth2/token`, if that is quick.
+pub(super) fn token_quickly(state: &AppState, input: &Input) -> Option<Result<Answer, ApiError>> {
+    let request = received(input).ok().and_then(|received| oauth::token_request(&received).ok())?;
+    let outcome = ops::oauth_token::issue_quickly(state, &request)?;
+    Some(answered(state, outcome.map(|issued| (request, issued))))
+}
+
+/// `POST /oauth2/token`.
+pub(super) fn token(state: &AppState, input: &Input) -> Result<Answer, ApiError> {
+    let outcome = received(input).and_then(|received| {
+        let request = oauth::token_request(&received)?;
+        let issued = ops::oauth_token::issue(state, &request)?;
+        Ok((request, issued))
+    });
+    answered(state, outcome)
+}
+
+fn answered(
+    state: &AppState,
+    outcome: Result<(TokenRequest, IssuedToken), ApiError>,
+) -> Result<Answer, ApiError> {
+    state.metrics.oauth_token(refusal(&outcome));
+    let (request, issued) = outcome?;
+    let mut answer = json_answer(&TokenResponse {
+        access_token: issued.token.expose(),
+        expires_in: issued.expires_in,
+        scope: request.scope.as_ref().map(|scope| scope.text.as_str()),
+        token_type: "Bearer",
+    })?;
+    answer.headers.push(no_cache());
+    Ok(answer)
+}
+
+/// `POST /oauth2/introspect`.
+pub(super) fn introspect(state: &AppState, input: &Input) -> Result<Answer, ApiError> {
+    let outcome = received(input).and_then(|received| {
+        let request = oauth::introspection_request(&received)?;
+        ops::introspection::introspect(state, &request)
+    });
+    let active = outcome.as_ref().is_ok_and(Option::is_some);
+    state.metrics.introspection(active, refusal(&outcome));
+    let document = match outcome? {
+        None => json!({"active": false}),
+        Some(claims) => {
+            let mut document = serde_json::Map::with_capacity(claims.len() + 1);
+            document.insert("active".to_owned(), true.into());
+            document.extend(claims.into_iter().filter(|(name, _)| name != "active"));
+            document.into()
+        }
+    };
+    let mut answer = json_answer(&document)?;
+    answer.headers.push(no_cache());
+    Ok(answer)
+}
+
+/// For caches of HTTP/1.0 (RFC 6749, section 5.1); every answer that may not be kept says `Cache-Control: no-store`.
+pub(crate) fn no_cache() -> (&'static str, String) {
+    ("pragma", "no-cache".to_owned())
+}
+
+fn received(input: &Input) -> Result<Received<'_>, ApiError> {
+    let headers = input.client.as_ref();
+    let headers = headers.ok_or_else(|| ApiError::Internal("the headers were not read".to_owned()))?;
+    Ok(Received {
+        content_type: input.content_type.as_deref(),
+        body: &input.body,
+        authorization: &headers.authorization,
+        tenant: headers.tenant,
+    })
+}
+
+/// What an outcome is called in metrics, if it is no success.
+fn refusal<T>(outcome: &Result<T, ApiError>) -> Option<&'static str> {
+    match outcome {
+        Ok(_) => None,
+        Err(error) => Some(error.as_oauth().as_str()),
+    }
+}
+
+/// `GET /.well-known/openid-configuration`: what of OpenID Connect Discovery 1.0, section 3, is served, for the tenant of the
+/// path, of the query or by default. An endpoint or a type of token that does not exist is not listed; the lists that the
+/// section requires are there, if empty.
+pub(super) fn discovery(state: &AppState, input: &Input) -> Result<Answer, ApiError> {
+    let mut violations = Violations::none();
+    let in_query = Parameters::new(&input.query).text("tenantId", &mut violations);
+    violations.into_result(())?;
+    let id = match input.parameter.as_deref().or(in_query) {
+        None => state.default_tenant_id,
+        Some(text) => text.parse().map_err(|_| ApiError::NotFound)?,
+    };
+    let tenant = state.derived.tenants.find(id).filter(|tenant| tenant.state == TenantState::Active);
+    let tenant = tenant.ok_or(ApiError::NotFound)?;
+    let base =
+        input.base.as_ref().ok_or_else(|| Violation::at(&codes::PARAMETER_COULD_NOT_CONVERT, "Host"))?;
+    let url = &base.url;
+    let methods = ["client_secret_basic", "client_secret_post"];
+    let signs = |algorithm: &KeyAlgorithm| *algorithm != KeyAlgorithm::None;
+    let algorithms: Vec<_> = KeyAlgorithm::ALL.into_iter().filter(signs).map(KeyAlgorithm::as_str).collect();
+    let document = Document::from(json!({
+        "grant_types_supported": [CLIENT_CREDENTIALS],
+        "id_token_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": format!("{url}/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "issuer": tenant.issuer,
+        "jwks_uri": format!("{url}/.well-known/jwks.json"),
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "token_endpoint": format!("{url}/oauth2/token"),
+        "token_endpoint_auth_methods_supported": methods,
+    }));
+    // A cache that does not tell hosts apart would give one caller what another one wrote into his header.
+    Ok(Answer::shared(&document, if base.is_set { JWKS_CACHE_SECONDS } else { 0 }))
+}
+
+/// The schema of discovery for the OpenAPI document.
+pub(crate) fn schemas() -> Value {
+    let list = || json!({"type": "array", "items": {"type": "string"}});
+    let url = || json!({"type": "string", "format": "uri"});
+    json!({"OpenIdConfiguration": {"type": "object", "properties": {
+        "grant_types_supported": list(),
+        "id_token_signing_alg_values_supported": list(),
+        "introspection_endpoint": url(),
+        "introspection_endpoint_auth_methods_supported": list(),
+        "issuer": {"type": "string"},
+        "jwks_uri": url(),
+        "response_types_supported": list(),
+        "subject_types_supported": list(),
+        "token_endpoint": url(),
+        "token_endpoint_auth_methods_supported": list(),
+    }}})
+}

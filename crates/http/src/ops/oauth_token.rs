@@ -1,0 +1,241 @@
+//! Tokens for entities (RFC 6749, section 4.4): one look-up, the checks of what is asked for, and one signature.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use claviger_crypto::{CryptoError, TokenHeader, sign_claims};
+use claviger_domain::{EntityId, KeyId, SecretText};
+use claviger_storage::{TokenClient, TokenConfiguration, TokenGrant};
+
+use super::id_bytes;
+use super::oauth_client::{self, authenticate};
+use super::token::parsed_key;
+use crate::error::ApiError;
+use crate::parsed_keys::ParsedKey;
+use crate::state::AppState;
+use crate::tenant_tokens::TenantTokens;
+use crate::wire::oauth::{CLIENT_CREDENTIALS, OAuthError, OAuthRefusal, Scope, TokenRequest};
+
+/// A token for its client.
+pub(crate) struct IssuedToken {
+    pub(crate) token: SecretText,
+    /// Whole seconds that are left of it.
+    pub(crate) expires_in: i64,
+}
+
+/// What a token says of one entity for which it is: its id, and the permissions.
+type Granted<'a> = (EntityId, Vec<&'a str>);
+
+/// What a token takes, found without waiting for anything.
+struct AtHand {
+    client: Arc<TokenClient>,
+    key: Arc<ParsedKey>,
+}
+
+/// Issues a token if that is quick: client and key are at hand, and the algorithm takes microseconds.
+pub(crate) fn issue_quickly(
+    state: &AppState,
+    request: &TokenRequest,
+) -> Option<Result<IssuedToken, ApiError>> {
+    let targets = request.scope.as_ref().map_or(&[][..], |scope| scope.targets.as_slice());
+    if targets.len() > 1 {
+        return None;
+    }
+    let on = targets.first().map(|target| target.entity_id);
+    let client = oauth_client::at_hand(state, &request.client, on)?;
+    let tenant = state.derived.tenants.find(client.tenant_id)?;
+    let (key_id, _) = key_and_lifetime(client.jwt, &tenant)?;
+    let key = state.derived.parsed_keys.at_hand(key_id)??;
+    if key.signer.as_ref().is_none_or(|signer| signer.is_slow()) {
+        return None;
+    }
+    Some(issue_with(state, request, Some(&AtHand { client, key })))
+}
+
+/// Issues a token; not for the event loop.
+///
+/// # Errors
+/// [`ApiError::OAuth`] for what is wrong with the request, [`ApiError::Unavailable`] while this node does not hold the database,
+/// and its failures.
+pub(crate) fn issue(state: &AppState, request: &TokenRequest) -> Result<IssuedToken, ApiError> {
+    issue_with(state, request, None)
+}
+
+fn issue_with(
+    state: &AppState,
+    request: &TokenRequest,
+    at_hand: Option<&AtHand>,
+) -> Result<IssuedToken, ApiError> {
+    // Tenants and keys are in memory, which may be old while another node holds the database.
+    let generation = state.generation();
+    if !state.serves() {
+        return Err(ApiError::Unavailable(None));
+    }
+    let issued = issue_by_memory(state, request, at_hand);
+    if state.serves() && state.generation() == generation { issued } else { Err(ApiError::Unavailable(None)) }
+}
+
+fn issue_by_memory(
+    state: &AppState,
+    request: &TokenRequest,
+    at_hand: Option<&AtHand>,
+) -> Result<IssuedToken, ApiError> {
+    let scope = request.scope.as_ref();
+    let first = scope.and_then(|scope| scope.targets.first()).map(|target| target.entity_id);
+    let client = authenticate(state, &request.client, first, at_hand.map(|at_hand| &at_hand.client))?;
+    if request.tenants.iter().any(|named| *named != client.tenant_id) {
+        return Err(refused(OAuthError::InvalidTenantId));
+    }
+    let tenant = state.derived.tenants.find(client.tenant_id);
+    let tenant = tenant.ok_or_else(|| refused(OAuthError::TenantNotActive))?;
+    let others = other_grants(state, &client, scope)?;
+    let mut scim = false;
+    let mut granted: Vec<Granted<'_>> = Vec::new();
+    for target in scope.into_iter().flat_map(|scope| &scope.targets) {
+        let own = client.grant.as_ref().filter(|_| first == Some(target.entity_id));
+        let grant = own.or_else(|| others.get(&target.entity_id));
+        let grant = grant.ok_or_else(|| refused(OAuthError::InvalidScope))?;
+        scim |= tenant.scim_server_type == Some(grant.entity_type_id);
+        let has = &grant.permissions;
+        let names = match &target.permissions {
+            None => has.iter().map(String::as_str).collect(),
+            Some(wanted) if wanted.iter().all(|name| has.binary_search(name).is_ok()) => {
+                wanted.iter().map(String::as_str).collect()
+            }
+            Some(_) => return Err(refused(OAuthError::InvalidPermission)),
+        };
+        granted.push((target.entity_id, names));
+    }
+    let no_key = || refused(OAuthError::NoSigningKey);
+    let (key_id, lifetime) = key_and_lifetime(client.jwt, &tenant).ok_or_else(no_key)?;
+    let key = match at_hand.map(|at_hand| &at_hand.key).filter(|key| key.id == key_id) {
+        Some(key) => Arc::clone(key),
+        None => parsed_key(state, key_id)?.ok_or_else(no_key)?,
+    };
+    let signer = key.signer.as_ref().ok_or_else(no_key)?;
+    let issued = state.now().epoch_seconds();
+    let expires = issued.saturating_add(lifetime);
+    let jti = KeyId::from_random_bytes(id_bytes(&mut state.random())?);
+    let claims = claims(&client, &tenant, jti, (issued, expires), scope, &granted)?;
+    let header = TokenHeader {
+        kid: &key.kid,
+        grant_types: &[CLIENT_CREDENTIALS],
+        key_use: scim.then_some("scim_server"),
+    };
+    let token = sign_claims(signer, &header, &claims).map_err(|error| match error {
+        // Longer than MAXIMUM_TOKEN_LENGTH: the kid of a stored key is never what is wrong.
+        CryptoError::Malformed => refused(OAuthError::TokenTooLong),
+        error => error.into(),
+    })?;
+    state.metrics.signature(key.algorithm);
+    let left = expires.saturating_mul(1000).saturating_sub(state.now().epoch_millis()) / 1000;
+    Ok(IssuedToken { token: SecretText::from(token), expires_in: left.max(0) })
+}
+
+fn refused(error: OAuthError) -> ApiError {
+    OAuthRefusal::from(error).into()
+}
+
+/// What the client is granted on all entities of the scope but the first, whose grant was found with the client.
+fn other_grants(
+    state: &AppState,
+    client: &TokenClient,
+    scope: Option<&Scope>,
+) -> Result<HashMap<EntityId, TokenGrant>, ApiError> {
+    let others: Vec<_> = scope.iter().flat_map(|scope| &scope.targets).skip(1).collect();
+    if others.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<_> = others.iter().map(|target| target.entity_id).collect();
+    Ok(state.store.token_grants(client.entity_id, &ids)?)
+}
+
+/// What signs the token and how long it lasts: as the type of the client says, or else its tenant.
+fn key_and_lifetime(of_type: Option<TokenConfiguration>, tenant: &TenantTokens) -> Option<(KeyId, i64)> {
+    let (key_id, lifetime) = match of_type {
+        Some(own) => (own.access_token_key_id, own.time_to_live_in_seconds),
+        None => (tenant.jwt.access_token_key_id, Some(tenant.jwt.time_to_live_in_seconds)),
+    };
+    key_id.zip(lifetime)
+}
+
+/// The claims as JSON, in FusionAuth's order. Written by hand: a tree of values would take as long as some signatures.
+fn claims(
+    client: &TokenClient,
+    tenant: &TenantTokens,
+    jti: KeyId,
+    (issued, expires): (i64, i64),
+    scope: Option<&Scope>,
+    granted: &[Granted<'_>],
+) -> Result<String, ApiError> {
+    let mut text = String::with_capacity(512);
+    let mut write = || -> Result<(), std::fmt::Error> {
+        text.push('{');
+        match granted {
+            [] => {}
+            [(only, _)] => write!(text, "\"aud\":\"{only}\",")?,
+            several => {
+                for (index, (id, _)) in several.iter().enumerate() {
+                    write!(text, "{}\"{id}\"", if index == 0 { "\"aud\":[" } else { "," })?;
+                }
+                text.push_str("],");
+            }
+        }
+        write!(text, "\"exp\":{expires},\"iat\":{issued},\"iss\":")?;
+        push_json(&mut text, &tenant.issuer);
+        write!(text, ",\"sub\":\"{}\",\"jti\":\"{jti}\"", client.entity_id)?;
+        if let Some(scope) = scope {
+            text.push_str(",\"scope\":");
+            push_json(&mut text, &scope.text);
+        }
+        write!(text, ",\"tid\":\"{}\"", client.tenant_id)?;
+        // An entity on which nothing may be done is left out.
+        let permitted = granted.iter().filter(|(_, names)| !names.is_empty());
+        let mut any = false;
+        for (id, names) in permitted {
+            write!(text, "{}\"{id}\":[", if any { "," } else { ",\"permissions\":{" })?;
+            any = true;
+            for (index, name) in names.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                push_json(&mut text, name);
+            }
+            text.push(']');
+        }
+        text.push_str(if any { "}}" } else { "}" });
+        Ok(())
+    };
+    write().map_err(|error| ApiError::Internal(format!("cannot write claims: {error}")))?;
+    Ok(text)
+}
+
+/// Adds a text as JSON has it (RFC 8259, section 7).
+fn push_json(text: &mut String, value: &str) {
+    text.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            // Writing to a string does not fail.
+            control if control < ' ' => drop(write!(text, "\\u{:04x}", u32::from(control))),
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_read_back_as_they_were() {
+        for value in ["", "acme.com", "a\"b\\c/é\u{1f600}", "\0\u{1f}\n\t\u{7f}\u{2028}", "\\u0041"] {
+            let mut text = String::new();
+            push_json(&mut text, value);
+            assert_eq!(serde_json::from_str::<String>(&text).unwrap(), value);
+        }
+    }
+}

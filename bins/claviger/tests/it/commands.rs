@@ -144,7 +144,7 @@ fn a_bad_configuration_lists_all_problems() {
         ("CLAVIGER_CONFIG", file.to_str().unwrap()),
         ("CLAVIGER_MASTER_KEY", MASTER_KEY),
         ("CLAVIGER_DATABASE_URL", "postgres://me:s3cret/x@db/claviger"),
-        ("CLAVIGER_PUBLIC_URL", "x"),
+        ("CLAVIGER_TLS_CERT_FILE", "x"),
         ("CLAVIGER_TEST_ANYTHING", "x"),
     ];
     let arguments = ["serve", "--http-workers", "many", "--no-such-flag", "s3cret", "--tls-cert-file=f"];
@@ -154,7 +154,7 @@ fn a_bad_configuration_lists_all_problems() {
         "--no-such-flag: there is no such flag",
         "--tls-cert-file: not supported in this version",
         "--http-workers: \"many\": must be a whole number from 1 to 256",
-        "CLAVIGER_PUBLIC_URL: not supported in this version",
+        "CLAVIGER_TLS_CERT_FILE: not supported in this version",
         "claviger.toml: http_adr: there is no such setting",
         "CLAVIGER_DATABASE_URL: invalid database URL",
         "CLAVIGER_MASTER_KEY: cannot stand together with",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use claviger_crypto::{ApiKeyFormat, SystemRandom};
 
-use crate::common::{Connection, Installation, Numbers, Remains, Server};
+use crate::common::{Connection, Installation, Numbers, Remains, Reply, Server};
 use crate::database::{CONTROL, note_files, note_rows, note_secrets};
 use crate::evidence::Evidence;
 use crate::mistakes;
@@ -240,6 +240,7 @@ fn make_entities(manager: &mut Connection, evidence: &mut Evidence) {
         evidence.reply(&format!("the refusal of {secret}"), &reply);
         ids.push(id);
     }
+    get_tokens(manager, &ids[0], evidence);
     let grants = format!("/api/entity/{}/grant", ids[0]);
     let grant = json!({"grant": {"recipientEntityId": ids[1]}});
     let reply = manager.call("POST", &grants, Some(&grant));
@@ -251,6 +252,49 @@ fn make_entities(manager: &mut Connection, evidence: &mut Evidence) {
     }
     let reply = manager.call("DELETE", &format!("/api/entity/{}", ids[1]), None);
     assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+fn form(connection: &mut Connection, path: &str, body: &str) -> Reply {
+    let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
+    connection.send_raw("POST", path, headers, body.as_bytes()).unwrap();
+    connection.receive().unwrap()
+}
+
+/// Sends client secrets to the token endpoint, rightly and wrongly, and the token to introspection. A token is shown to whoever
+/// gets it, and its signature to nobody else.
+fn get_tokens(manager: &mut Connection, id: &str, evidence: &mut Evidence) {
+    let shown = manager.call("GET", &format!("/api/entity/{id}"), None).ok();
+    let text = |name: &str| shown["entity"][name].as_str().unwrap().to_owned();
+    let (client_id, secret) = (text("clientId"), text("clientSecret"));
+    let mut numbers = Numbers::fresh();
+    let (wrong, unknown) = (format!("wrong-{}", numbers.text()), format!("nobody-{}", numbers.text()));
+    evidence.secret("a client secret that is wrong", &wrong);
+    evidence.secret("a secret of no client", &unknown);
+    let grant = "grant_type=client_credentials";
+    let of = |id: &str, secret: &str| format!("{grant}&client_id={id}&client_secret={secret}");
+    let reply = form(manager, "/oauth2/token", &of(&client_id, &secret));
+    let token = reply.ok()["access_token"].as_str().unwrap().to_owned();
+    let signature = token.rsplit('.').next().unwrap();
+    evidence.secret("the signature of an entity token", signature);
+    evidence.reply_showing("the answer with an entity token", "the signature of an entity token", &reply);
+    for (what, body, status) in [
+        ("a wrong secret", of(&client_id, &wrong), 401),
+        ("an unknown client", of("nobody", &unknown), 401),
+        ("a secret where the client id belongs", of(&unknown, &wrong), 401),
+        ("a secret as the scope", format!("{}&scope={unknown}", of(&client_id, &secret)), 400),
+        ("a secret as the grant", format!("grant_type={wrong}"), 400),
+        ("a secret as a name twice", format!("{grant}&{wrong}=1&{wrong}=2"), 400),
+    ] {
+        let reply = form(manager, "/oauth2/token", &body);
+        assert_eq!(reply.status, status, "{what}: {}", reply.text());
+        evidence.reply(&format!("the answer to {what} at the token endpoint"), &reply);
+    }
+    for sent in [token.as_str(), wrong.as_str()] {
+        let body = format!("token={sent}&client_id={client_id}&client_secret={secret}");
+        let reply = form(manager, "/oauth2/introspect", &body);
+        reply.ok();
+        evidence.reply("the answer of introspection", &reply);
+    }
 }
 
 /// Vends a token, and presents it rightly and wrongly. Whoever holds a token can use it: its signature is secret.

@@ -74,7 +74,7 @@ fn listed(client: &Client) -> Vec<String> {
 #[track_caller]
 fn powers(server: &Server, value: &str) -> BTreeSet<String> {
     let by_dialect = |dialect| match dialect {
-        Dialect::FusionAuth => server.with_key(value),
+        Dialect::FusionAuth | Dialect::OAuth => server.with_key(value),
         Dialect::Fusion => server.with_fusion_key(value),
     };
     let may = |client: &Client, method: &str, path: &str| {

@@ -26,6 +26,7 @@ mod interruption;
 mod ip_acl;
 mod key;
 mod metrics;
+mod oauth;
 mod patch;
 mod property;
 mod system;

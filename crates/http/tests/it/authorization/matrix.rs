@@ -123,6 +123,8 @@ pub(super) enum Expected {
     TenantRequired,
     /// 404 without a body.
     NoSuchPath,
+    /// 400 in the form of OAuth 2.0: the body is no form.
+    NotAForm,
     /// What the table says about the request in the other dialect.
     OtherDialect,
 }
@@ -189,7 +191,7 @@ fn check_route(server: &Server, callers: &Callers, row: &Row, denials: &mut Vec<
             denials.push((what, comparable(&reply)));
         }
     }
-    if class == Class::Token {
+    if matches!(class, Class::Token | Class::Client) {
         return;
     }
     // Nothing happened in all the requests that were refused: the same one still succeeds.
@@ -229,6 +231,9 @@ fn check_reply(what: &str, row: &Row, expected: Expected, reply: &Reply) {
         Expected::Malformed => errors(400, "tenantId [couldNotConvert]tenantId", "invalid-tenant"),
         Expected::NoSuchTenant => errors(400, "[InvalidTenantId]", "invalid-tenant"),
         Expected::TenantRequired => errors(400, "[TenantIdRequired]", ""),
+        Expected::NotAForm => {
+            assert_eq!((reply.status, &reply.json()["error"]), (400, &json!("invalid_request")), "{what}");
+        }
         Expected::NoSuchPath => assert_eq!((reply.status, reply.text()), (404, ""), "{what}"),
         Expected::OtherDialect => {
             let status = in_the_other_dialect(class, method, template);
@@ -303,7 +308,7 @@ fn client(server: &Server, callers: &Callers, row: &Row, case: Case, tenant: Opt
         | Class::Operator(endpoint) => endpoint,
         Class::Managers | Class::FusionManagers | Class::FusionOnly => "/api/api-key",
         Class::Roles | Class::RoleChanges => "/api/roles",
-        Class::Status | Class::Public | Class::Token => "/api/status",
+        Class::Status | Class::Public | Class::Token | Class::Client => "/api/status",
     };
     let other = if class.is_fusions() { "Authorization" } else { "x-api-key" };
     let with = |value: &str| header(class).with(server, value);

@@ -14,6 +14,8 @@ pub(crate) enum Class {
     Status,
     /// For the bearers of tokens; API keys are none.
     Token,
+    /// For clients of OAuth 2.0, which send forms; API keys are nothing there.
+    Client,
     /// As `Global`, and the key may be the password of Basic.
     Operator(&'static str),
     /// For key managers, in FusionAuth's dialect.
@@ -292,6 +294,14 @@ pub(crate) const TABLE: &[Row] = &[
     }),
     ("GET", "/.well-known/jwks.json", Class::Public, |_, _| bare("/.well-known/jwks.json".to_owned())),
     ("GET", "/api/status", Class::Status, |_, _| bare("/api/status".to_owned())),
+    ("GET", "/.well-known/openid-configuration", Class::Public, |_, _| {
+        bare("/.well-known/openid-configuration".to_owned())
+    }),
+    ("GET", "/{tenantId}/.well-known/openid-configuration", Class::Public, |server, _| {
+        bare(format!("/{}/.well-known/openid-configuration", server.default_tenant()))
+    }),
+    ("POST", "/oauth2/token", Class::Client, |_, _| no_form("/oauth2/token")),
+    ("POST", "/oauth2/introspect", Class::Client, |_, _| no_form("/oauth2/introspect")),
     ("GET", "/api/health", Class::Public, |_, _| bare("/api/health".to_owned())),
     (
         "GET",
@@ -368,6 +378,11 @@ fn search(path: &str) -> Sample {
     Sample { path: path.to_owned(), body: Some(json!({"search": {}})) }
 }
 
+/// What everybody is told alike: that it is no form.
+fn no_form(path: &str) -> Sample {
+    Sample { path: path.to_owned(), body: Some(json!({"grant_type": "client_credentials"})) }
+}
+
 fn bare(path: String) -> Sample {
     Sample { path, body: None }
 }
@@ -433,10 +448,11 @@ pub(super) const fn expected(class: Class, case: Case) -> Expected {
     use Case as C;
     use Class as L;
     use Expected::{
-        Ambiguous, Denied, Done, Malformed, NoSuchPath, NoSuchTenant, OtherDialect, Short, TenantRequired,
+        Ambiguous, Denied, Done, Malformed, NoSuchPath, NoSuchTenant, NotAForm, OtherDialect, Short, TenantRequired,
     };
     match (class, case) {
         (L::Public, _) => Done,
+        (L::Client, _) => NotAForm,
 
         (L::Token, C::MalformedTenant | C::TwoTenants) => Malformed,
         (L::Token, _) => Denied,

@@ -1,7 +1,7 @@
 //! Failures of other programs in handing out power, each as a test that it cannot happen here.
 
 use claviger_domain::Permissions;
-use claviger_http::{Dialect, Guard, ROUTES};
+use claviger_http::{Dialect, Guard, ROUTES, Route};
 use serde_json::{Value, json};
 
 use super::{API_KEYS, listed, path, powerless, powers, refused, seen_in_a};
@@ -285,7 +285,9 @@ fn cve_2026_28699_a_scope_cannot_be_left_unset(server: &Server) {
     let role = server.role(&["GET:/tenant/**"]);
     let key = server.fusion_key(&[&role.name], None);
     let mut allowed = 0;
-    for route in ROUTES.iter().filter(|route| route.dialect != Some(Dialect::FusionAuth)) {
+    let both =
+        |route: &&Route| route.dialect != Some(Dialect::FusionAuth) && !route.template.starts_with("/{");
+    for route in ROUTES.iter().filter(both) {
         let path = route.template.split('{').next().unwrap().trim_end_matches('/');
         for client in
             [server.with_fusion_key(&key.value), server.anonymous().with_header("apiKey", &key.value)]

@@ -1,5 +1,6 @@
 //! `cargo xtask bench timing`: measures whether the time of a refusal tells its reason, and whether the measurement would find
-//! out. `cargo xtask bench tenant-delete`: whether checks go on while a large tenant is deleted. `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
+//! out. `cargo xtask bench tenant-delete`: whether checks go on while a large tenant is deleted. `cargo xtask bench tokens`: how fast tokens
+//! are issued. `cargo xtask bench engines`: runs the benchmark of `bench/`, where other engines answer the questions that claviger-authz
 //! answers, and prints the medians as a table.
 
 use crate::features::OpenSsl;
@@ -68,8 +69,29 @@ pub(crate) fn timing(openssl: OpenSsl) -> Result<()> {
 /// # Errors
 /// The benchmark fails, or the checks were slowed down.
 pub(crate) fn tenant_delete(openssl: OpenSsl) -> Result<()> {
+    match on_both_databases(openssl, "tenant_delete")?.as_str() {
+        "checks went on" => Ok(()),
+        "checks were slowed down" => Err(Failure::new("the deletion of a tenant slows checks down")),
+        _ => Err(Failure::new("the measurement ended without a verdict")),
+    }
+}
+
+/// Measures how fast tokens are issued, on SQLite and, where it can be had, on PostgreSQL.
+///
+/// # Errors
+/// The benchmark fails, or a promised share of the bare signing rate was missed.
+pub(crate) fn tokens(openssl: OpenSsl) -> Result<()> {
+    match on_both_databases(openssl, "tokens")?.as_str() {
+        "the promised shares were reached" => Ok(()),
+        "a promised share was missed" => Err(Failure::new("tokens are issued more slowly than is promised")),
+        _ => Err(Failure::new("the measurement ended without a verdict")),
+    }
+}
+
+/// Runs a benchmark of the server and answers the last line that it printed.
+fn on_both_databases(openssl: OpenSsl, name: &str) -> Result<String> {
     let postgres = Postgres::find();
-    let mut command = cargo(["bench", "-p", "claviger-http", "--bench", "tenant_delete"]);
+    let mut command = cargo(["bench", "-p", "claviger-http", "--bench", name]);
     command.args(openssl.arguments(&["claviger-http".to_owned()]));
     match &postgres {
         Postgres::Given => {}
@@ -81,11 +103,7 @@ pub(crate) fn tenant_delete(openssl: OpenSsl) -> Result<()> {
     }
     let output = crate::run::read(&mut command)?;
     print!("{output}");
-    match output.lines().last() {
-        Some("checks went on") => Ok(()),
-        Some("checks were slowed down") => Err(Failure::new("the deletion of a tenant slows checks down")),
-        _ => Err(Failure::new("the measurement ended without a verdict")),
-    }
+    Ok(output.lines().last().unwrap_or_default().to_owned())
 }
 
 /// The medians of each question, in the order of the number of endpoints and of the questions' names.

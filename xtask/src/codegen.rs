@@ -6,10 +6,11 @@ use crate::run::{Failure, Result, cargo, read, root};
 use std::path::Path;
 
 /// The parts within pages, by page and name: `<!-- generated: name -->` … `<!-- end generated: name -->`.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("docs/API.md", "routes"),
     ("docs/API.md", "codes"),
     ("docs/API.md", "fusion-codes"),
+    ("docs/API.md", "oauth-errors"),
     ("docs/CONFIGURATION.md", "settings"),
 ];
 /// The file that is generated whole, with the name of its part.

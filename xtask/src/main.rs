@@ -39,6 +39,7 @@ Usage: cargo xtask <command>
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
   bench engines       claviger-authz beside Cedar and Casbin, as a table
   bench timing        whether the time of a refusal tells its reason; and that an added delay would be found
+  bench tokens        how fast tokens are issued, beside the bare signing rate
   bench tenant-delete whether checks go on while a tenant with 100000 API keys is deleted
   fuzz [target…] [--seconds N] [--parallel]
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
@@ -76,6 +77,7 @@ enum Task {
     Bench(Vec<String>),
     BenchEngines,
     BenchTenantDelete,
+    BenchTokens,
     BenchTiming,
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
@@ -111,6 +113,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("test", rest) => Some(Task::Test(extra(rest))),
         ("bench", ["engines"]) => Some(Task::BenchEngines),
         ("bench", ["tenant-delete"]) => Some(Task::BenchTenantDelete),
+        ("bench", ["tokens"]) => Some(Task::BenchTokens),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("gateway-test", ["--short"]) => Some(Task::GatewayTestShort),
@@ -171,6 +174,7 @@ fn perform(task: Task) -> Result<u8> {
         ),
         Task::BenchEngines => done(bench::engines()),
         Task::BenchTenantDelete => done(bench::tenant_delete(OpenSsl::detect())),
+        Task::BenchTokens => done(bench::tokens(OpenSsl::detect())),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
@@ -203,6 +207,7 @@ mod tests {
         check("semver", Some(Task::Semver { bless: false }));
         check("semver --bless", Some(Task::Semver { bless: true }));
         check("bench tenant-delete", Some(Task::BenchTenantDelete));
+        check("bench tokens", Some(Task::BenchTokens));
         check("bench timing", Some(Task::BenchTiming));
         check("ci", Some(Task::Ci));
         check("check", Some(Task::Check));

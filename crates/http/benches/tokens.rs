@@ -1,0 +1,310 @@
+//! How fast `/oauth2/token` is: tokens per second of processor time for a scope with one target and its permissions, beside the bare signing rate
+//! of the same machine. Server and bare signing are processes of their own on one core, one after the other in short rounds, and what
+//! counts is the time that each of them had on it, so that others who want the core take nothing away;
+//! the requests come from the other core over connections that stay open.
+//!
+//! `cargo xtask bench tokens` runs it, on SQLite and, where there is one, on the PostgreSQL of `CLAVIGER_TEST_POSTGRES_URL`, whose
+//! processes run wherever the system puts them. Once with one client, which the server knows after its first token, and once with
+//! more clients than it remembers, so that each request looks in the database. The last line says whether the shares that are promised were reached.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "test code"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use claviger_crypto::{MasterKey, Signer, SystemRandom, generate_material};
+use claviger_domain::{HashSize, KeyAlgorithm, KeySpec, RsaLength, SecretBytes, SecretText};
+use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
+use claviger_storage::StoreOptions;
+use serde_json::{Value, json};
+
+const MANAGER: &str = "the key manager of the measurement";
+const SERVER_CORE: &str = "0";
+const CLIENT_CORE: &str = "1";
+const CONNECTIONS: usize = 8;
+/// More than the server remembers.
+const MANY: usize = 4_200;
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(1);
+/// Algorithm, and the promised share of its bare signing rate.
+const PROMISES: [(&str, f64); 2] = [("RS256", 0.85), ("ES256", 0.5)];
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn call(&mut self, request: &[u8]) -> (u16, Vec<u8>) {
+        self.0.get_mut().write_all(request).unwrap();
+        let (mut line, mut status, mut length) = (String::new(), 0, 0);
+        loop {
+            line.clear();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the server has closed the connection");
+            let text = line.trim_end();
+            if let Some(code) = text.strip_prefix("HTTP/1.1 ") {
+                status = code[..3].parse().unwrap();
+            } else if let Some((name, value)) = text.split_once(": ") {
+                if name.eq_ignore_ascii_case("content-length") {
+                    length = value.parse().unwrap();
+                }
+            } else {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).unwrap();
+        (status, body)
+    }
+}
+
+fn request(path: &str, head: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Makes an object and returns it.
+fn make(client: &mut Client, path: &str, tenant: &str, body: &Value) -> Value {
+    let mut head = format!("Authorization: {MANAGER}\r\nContent-Type: application/json");
+    if !tenant.is_empty() {
+        head.push_str(&format!("\r\nX-FusionAuth-TenantId: {tenant}"));
+    }
+    let (status, answer) = client.call(&request(path, &head, &body.to_string()));
+    assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&answer));
+    serde_json::from_slice(&answer).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// A tenant that signs with this algorithm, and requests for tokens of its entities.
+fn prepare(client: &mut Client, algorithm: &str) -> Vec<Vec<u8>> {
+    let length = (algorithm == "RS256").then_some(2048);
+    let key = json!({"key": {"name": algorithm, "algorithm": algorithm, "length": length}});
+    let key = make(client, "/api/key/generate", "", &key)["key"]["id"].clone();
+    let jwt =
+        json!({"accessTokenKeyId": key, "timeToLiveInSeconds": 3600, "refreshTokenTimeToLiveInMinutes": 60});
+    let tenant = json!({"tenant": {"name": algorithm, "jwtConfiguration": jwt}});
+    let tenant = text(&make(client, "/api/tenant", "", &tenant)["tenant"]["id"]);
+    let of = json!({"entityType": {"name": algorithm}});
+    let of = text(&make(client, "/api/entity/type", "", &of)["entityType"]["id"]);
+    for name in ["read", "write"] {
+        let path = format!("/api/entity/type/{of}/permission");
+        make(client, &path, "", &json!({"permission": {"name": name}}));
+    }
+    let entity = |client: &mut Client, name: &str| {
+        let entity = json!({"entity": {"name": name, "type": {"id": of}}});
+        make(client, "/api/entity", &tenant, &entity)["entity"].clone()
+    };
+    let on = text(&entity(client, "target")["id"]);
+    let requests = (0..MANY).map(|_| {
+        let own = entity(client, "client");
+        let grant = json!({"grant": {"recipientEntityId": own["id"], "permissions": ["read", "write"]}});
+        make(client, &format!("/api/entity/{on}/grant"), &tenant, &grant);
+        let body = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=target-entity%3A{on}%3Aread%2Cwrite",
+            text(&own["clientId"]),
+            text(&own["clientSecret"])
+        );
+        request("/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &body)
+    });
+    requests.collect()
+}
+
+/// The processor time of a process so far, in seconds; the kernel counts it in hundredths.
+fn processor_time(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // What follows the name, which may hold anything, begins with the third field.
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Tokens per second of the server's processor time, over all connections.
+fn tokens(process: &str, clients: &mut [Client], requests: &[Vec<u8>]) -> f64 {
+    let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let start = processor_time(process);
+    let used = thread::scope(|scope| {
+        for client in clients {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let (status, body) =
+                        client.call(&requests[done.fetch_add(1, Ordering::Relaxed) % requests.len()]);
+                    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+                }
+            });
+        }
+        thread::sleep(ROUND);
+        stop.store(true, Ordering::Relaxed);
+        processor_time(process) - start
+    });
+    done.load(Ordering::Relaxed) as f64 / used
+}
+
+/// This program again, on the core of the server.
+fn pinned(arguments: &[&str]) -> Child {
+    Command::new("taskset")
+        .args(["-c", SERVER_CORE])
+        .arg(std::env::current_exe().unwrap())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Bare signatures per second of a text as long as that of the token.
+fn bare(algorithm: &str, length: usize) -> f64 {
+    let output = pinned(&["sign", algorithm, &length.to_string()]).wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+fn sign(algorithm: &str, length: &str) {
+    let (spec, algorithm) = match algorithm {
+        "RS256" => (KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits2048), KeyAlgorithm::Rs256),
+        _ => (KeySpec::Ec(HashSize::Bits256), KeyAlgorithm::Es256),
+    };
+    let material = generate_material(spec, &mut SystemRandom).unwrap().to_pkcs8().unwrap().unwrap();
+    let signer = Signer::new(algorithm, &material).unwrap();
+    let input = vec![b'a'; length.parse().unwrap()];
+    let (mut done, before, start) = (0_u64, processor_time("self"), Instant::now());
+    while start.elapsed() < ROUND {
+        signer.sign(&input).unwrap();
+        done += 1;
+    }
+    println!("{}", done as f64 / (processor_time("self") - before));
+}
+
+fn server(url: &str) {
+    let options = ServerOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        store: StoreOptions::new(url.parse().unwrap()),
+        master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
+        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
+        api_key_prefix: "clv_".to_owned(),
+        migrate: true,
+        local_metrics: false,
+        trusted_proxies: TrustedProxies::default(),
+        public_url: None,
+        api_key_in_query: false,
+        fusion_admin_keys: true,
+        upstream_token_audience: None,
+        upstream_token_lifetime: Duration::from_secs(60),
+        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
+        longest_body: Duration::from_secs(30),
+        shutdown_grace: Duration::from_secs(1),
+        workers: 1,
+        clock: system_clock(),
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    // The end of the standard input is the word to stop.
+    thread::spawn(move || {
+        let _read = std::io::stdin().read_to_end(&mut Vec::new());
+        drop(stop);
+    });
+    serve(options, Stop::Channel(stopped), |ready| println!("{}", ready.address.unwrap())).unwrap();
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Measures on one database, and answers whether what is promised was reached.
+fn run(database: &str, url: &str) -> bool {
+    let mut child = pinned(&["serve", url]);
+    // What `taskset` starts takes its place.
+    let process = child.id().to_string();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let address = address.trim();
+    let mut reached = true;
+    for (algorithm, promise) in PROMISES {
+        let requests = prepare(&mut Client::open(address), algorithm);
+        let (_, answer) = Client::open(address).call(&requests[0]);
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let length = text(&answer["access_token"]).rsplit_once('.').unwrap().0.len();
+        for (who, requests) in [("one client", &requests[..1]), ("4200 clients", &requests)] {
+            let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| Client::open(address)).collect();
+            tokens(&process, &mut clients, requests);
+            let rounds: Vec<_> = (0..ROUNDS)
+                .map(|_| (bare(algorithm, length), tokens(&process, &mut clients, requests)))
+                .collect();
+            let signing = median(rounds.iter().map(|round| round.0).collect());
+            let served = median(rounds.iter().map(|round| round.1).collect());
+            let share = median(rounds.iter().map(|round| round.1 / round.0).collect());
+            println!(
+                "| {database}, {who} | {algorithm} | {signing:.0} | {served:.0} | {:.0} % | {:.0} % |",
+                share * 100.0,
+                promise * 100.0
+            );
+            reached &= share >= promise;
+        }
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    reached
+}
+
+#[cfg(feature = "postgres")]
+fn on_postgres(server: &str) -> bool {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, PgConnection};
+
+    let schema = format!("claviger_bench_{}", std::process::id());
+    let execute = |statements: String| {
+        PgConnection::establish(server).unwrap().batch_execute(&statements).unwrap();
+    };
+    execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
+    let separator = if server.contains('?') { '&' } else { '?' };
+    let reached = run("PostgreSQL", &format!("{server}{separator}options=-c%20search_path%3D{schema}"));
+    execute(format!("DROP SCHEMA {schema} CASCADE"));
+    reached
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["sign", algorithm, length] => {
+            sign(algorithm, length);
+            return ExitCode::SUCCESS;
+        }
+        ["serve", url] => {
+            server(url);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    let own = std::process::id().to_string();
+    let moved =
+        Command::new("taskset").args(["-a", "-c", "-p", CLIENT_CORE, &own]).stdout(Stdio::null()).status();
+    assert!(moved.unwrap().success(), "the requests need a core of their own");
+    println!(
+        "| database | algorithm | bare signatures/s of the core | tokens/s of the core | share | promised |"
+    );
+    println!("| --- | --- | ---: | ---: | ---: | ---: |");
+    let directory = tempfile::tempdir().unwrap();
+    let mut reached = run("SQLite", &format!("sqlite:{}", directory.path().join("claviger.db").display()));
+    #[cfg(feature = "postgres")]
+    if let Some(server) = std::env::var("CLAVIGER_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty()) {
+        reached &= on_postgres(&server);
+    }
+    println!("{}", if reached { "the promised shares were reached" } else { "a promised share was missed" });
+    ExitCode::SUCCESS
+}

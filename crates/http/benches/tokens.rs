@@ -206,6 +206,8 @@ fn server(url: &str) {
         fusion_admin_keys: true,
         upstream_token_audience: None,
         upstream_token_lifetime: Duration::from_secs(60),
+        entity_token_audience: None,
+        kickstart: None,
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(1),

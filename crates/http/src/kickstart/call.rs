@@ -11,9 +11,10 @@ use crate::credential::Credential;
 use crate::dispatch::MAXIMUM_BODY;
 use crate::error::ApiError;
 use crate::gate::{Caller, TenantHeader, admit};
-use crate::handlers::{Input, handle};
+use crate::handlers::{ClientHeaders, Input, handle};
 use crate::routes::{Dialect, Found, Guard, Route, find};
 use crate::state::AppState;
+use crate::wire::oauth::Authorization;
 
 /// Makes a request with this API key, and returns the status of its success.
 ///
@@ -44,7 +45,10 @@ pub(super) fn call(
     }
     let query = parameters(route, query).map_err(refused)?;
     let content_type = Some(content_type);
-    let input = Input { parameter, inner_parameter, query, content_type, body, presented: None };
+    // The endpoints of OAuth 2.0 go by headers, of which there are none here.
+    let client = Some(ClientHeaders { authorization: Authorization::Absent, tenant: Ok(None) });
+    let input =
+        Input { parameter, inner_parameter, query, content_type, body, presented: None, client, base: None };
     let answer = handle(state, route.operation, caller, input).map_err(refused)?;
     if (200..300).contains(&answer.status) {
         return Ok(answer.status);

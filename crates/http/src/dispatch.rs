@@ -3,6 +3,7 @@
 //! Routing uses the strict path parser of `claviger-authz`, the same that decisions use, so that router and rules cannot
 //! disagree about a path. The body is read only after the gate has let the caller through.
 
+mod log;
 mod oauth;
 
 use std::sync::Arc;
@@ -13,13 +14,12 @@ use actix_web::http::header::{
     HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
 };
 use actix_web::http::{Method as HttpMethod, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, rt, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::{Path, Target};
 use claviger_domain::{EntityId, Method, RequestMethod, UsedValue, Violation, codes};
-use tracing::Level;
-use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
 
+use self::log::log;
 use self::oauth::{base, client_headers};
 use crate::answer::{Answer, Body};
 use crate::client_address::{Client, Peer};
@@ -31,7 +31,7 @@ use crate::gate::{Caller, TenantHeader, admit};
 use crate::gateway::{self, Decided, Particulars, Question};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
-use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, all_routes, find};
+use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, find};
 use crate::shared_body::SharedBody;
 use crate::state::{AppState, Worker};
 
@@ -493,161 +493,6 @@ fn allowed_methods(request: &HttpRequest, dialect: Dialect) -> String {
     names.join(", ")
 }
 
-/// One line per request that matters: faults as errors, refusals and changes as information, the rest for debugging. A
-/// line per allowed check would cost as much as the check.
-fn log(
-    request: &HttpRequest,
-    request_id: &str,
-    seen: &Seen<'_>,
-    status: u16,
-    error: Option<&ApiError>,
-    stopwatch: Stopwatch,
-) {
-    // Vending a token, searching with a body and asking about rights change nothing.
-    let changing = !request.method().is_safe()
-        && seen.route.is_none_or(|route| {
-            !matches!(
-                route.operation,
-                Operation::SearchApiKeysByBody
-                    | Operation::SearchAuditLogsByBody
-                    | Operation::FlushEntitySearch
-                    | Operation::SearchEntitiesByBody
-                    | Operation::SearchEntityGrantsByBody
-                    | Operation::SearchEntityTypesByBody
-                    | Operation::SearchIpAccessControlListsByBody
-                    | Operation::SearchKeysByBody
-                    | Operation::SearchTenantsByBody
-                    | Operation::VendToken
-                    | Operation::IssueToken
-                    | Operation::IntrospectToken
-                    | Operation::Authorize
-                    | Operation::ForwardAuth
-                    | Operation::ExtAuthz
-            )
-        });
-    let level = match error {
-        Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
-        Some(ApiError::Busy(_) | ApiError::NoUpstreamToken(_)) => Level::WARN,
-        Some(ApiError::Refused(_)) => Level::INFO,
-        Some(ApiError::OAuth(refusal)) => oauth::level(refusal.error),
-        None if changing => Level::INFO,
-        _ => Level::DEBUG,
-    };
-    // What a line shows costs as much as a check: it is put together only if somebody reads it.
-    if level > LevelFilter::current() {
-        return;
-    }
-    let method = request.method().as_str();
-    let path = loggable(request.uri().path());
-    let path = path.as_str();
-    let duration_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let peer = seen.client.peer().to_string();
-    let client = seen.client.behind_peer();
-    let carrier = seen.carrier.map(Carrier::as_str);
-    let api_key_id = text_or_dash(seen.caller.map(|value| value.api_key_id));
-    // Absent where none is involved.
-    let entity_id = seen.entity.map(|id| id.to_string());
-    match error {
-        Some(ApiError::Internal(reason)) => {
-            tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
-        }
-        Some(ApiError::Unavailable(source)) => {
-            let reason = source
-                .as_ref()
-                .map_or_else(|| "this node does not hold the database".to_owned(), ToString::to_string);
-            tracing::error!(request_id, method, path, status, duration_us, reason, "database unavailable");
-        }
-        Some(ApiError::Busy(what)) => {
-            tracing::warn!(request_id, method, path, status, duration_us, what, "too busy");
-        }
-        Some(ApiError::NoUpstreamToken(reason)) => {
-            tracing::warn!(
-                request_id,
-                method,
-                path,
-                status,
-                duration_us,
-                reason,
-                "no token for the upstream"
-            );
-        }
-        Some(ApiError::Refused(refusal)) => {
-            // After the answer has gone: lines about keys that are known are longer than those about others.
-            let (request_id, method, path) = (request_id.to_owned(), method.to_owned(), path.to_owned());
-            let refusal = *refusal;
-            rt::spawn(async move {
-                let reason = refusal.as_str();
-                let api_key_id = text_or_dash(refusal.api_key_id());
-                let entity_id = refusal.entity_id().map(|id| id.to_string());
-                tracing::info!(
-                    request_id, method, path, status, peer, client, carrier, reason, api_key_id, entity_id,
-                    "refused"
-                );
-            });
-        }
-        Some(ApiError::OAuth(refusal)) => {
-            // As above: from outside an unknown client is one with a wrong secret.
-            let (request_id, method, path) = (request_id.to_owned(), method.to_owned(), path.to_owned());
-            let reason = refusal.error.as_str();
-            rt::spawn(async move {
-                match level {
-                    Level::WARN => {
-                        tracing::warn!(request_id, method, path, status, peer, client, reason, "no token");
-                    }
-                    Level::INFO => {
-                        tracing::info!(request_id, method, path, status, peer, client, reason, "refused");
-                    }
-                    _ => tracing::debug!(request_id, method, path, status, peer, client, reason, "refused"),
-                }
-            });
-        }
-        None if changing => {
-            tracing::info!(
-                request_id,
-                method,
-                path,
-                status,
-                duration_us,
-                peer,
-                client,
-                carrier,
-                api_key_id,
-                "changed"
-            );
-        }
-        _ => tracing::debug!(
-            request_id,
-            method,
-            path,
-            status,
-            duration_us,
-            peer,
-            client,
-            carrier,
-            api_key_id,
-            entity_id,
-            "answered"
-        ),
-    }
-}
-
-fn text_or_dash(value: Option<impl ToString>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-/// A path as it may stand in the log. Somebody who puts an API key into the path by mistake must not find it there, so
-/// only segments that routes know or that are ids are shown.
-fn loggable(path: &str) -> String {
-    let known = |segment: &str| {
-        segment.is_empty()
-            || segment.parse::<claviger_domain::KeyId>().is_ok()
-            || all_routes().any(|route| route.template.split('/').any(|literal| literal == segment))
-    };
-    let segments: Vec<_> =
-        path.split('/').take(16).map(|segment| if known(segment) { segment } else { "*" }).collect();
-    segments.join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
@@ -703,15 +548,5 @@ mod tests {
             fill_up(since);
             assert!(is_due(since.elapsed()));
         }
-    }
-
-    #[test]
-    fn the_log_shows_no_unknown_segment() {
-        assert_eq!(loggable("/api/key/generate/"), "/api/key/generate/");
-        assert_eq!(
-            loggable("/api/key/780e1d5b-ee3b-43b2-aec8-db99b99adc4e"),
-            "/api/key/780e1d5b-ee3b-43b2-aec8-db99b99adc4e"
-        );
-        assert_eq!(loggable("/api/api-key/clv_secret"), "/api/api-key/*");
     }
 }

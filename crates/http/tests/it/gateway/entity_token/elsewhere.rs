@@ -4,7 +4,7 @@ use claviger_http::{Dialect, Guard, ROUTES};
 use serde_json::json;
 
 use super::World;
-use crate::authorization::table::TABLE;
+use crate::authorization::table::{Class, TABLE};
 use crate::support::Server;
 
 on_each_database! {
@@ -20,7 +20,7 @@ fn no_route_of_ours_takes_a_token(server: &Server) {
     super::named(&world.ask(&token, "DELETE", "/v1"), &world.entity, &world.tenant);
     let mut refused = 0;
     for route in ROUTES {
-        let (method, template, _, sample) = *TABLE
+        let (method, template, class, sample) = *TABLE
             .iter()
             .find(|row| {
                 (row.0, row.1) == (route.method.as_str(), route.template)
@@ -32,6 +32,8 @@ fn no_route_of_ours_takes_a_token(server: &Server) {
             let reply = client.send(method, &target.path, target.body.as_ref());
             // Public are those that look at no credential, and the one that is asked about tokens.
             let expected = match (route.guard, route.dialect) {
+                // Without a form they look at no header; another scheme than Basic has tests there.
+                _ if class == Class::Client => 400,
                 (Guard::Public, _) => 200,
                 // A scheme stands in the header of FusionAuth's dialect.
                 (_, Some(Dialect::Fusion)) if reply.status == 404 => 404,

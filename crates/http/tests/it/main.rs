@@ -24,6 +24,7 @@ mod gateway;
 mod input;
 mod interruption;
 mod ip_acl;
+mod isolation;
 mod key;
 mod metrics;
 mod oauth;

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 /// The variable that names the file for skipped tests.
 pub(crate) const SKIPPED_VARIABLE: &str = "CLAVIGER_SKIPPED_FILE";
 
+/// How many tests run at once; the default is one for each core.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
 /// Runs `cargo test` with these further arguments; answers its exit code.
 ///
 /// Without `-p` every package is tested, and every test is run even if some fail.
@@ -40,6 +43,11 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
         command.arg("--no-fail-fast");
     }
     command.args(extra);
+    // Half of the time a test waits: for the disk, for a deadline, for the other side.
+    if std::env::var_os(TEST_THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        command.env(TEST_THREADS, (2 * cores).to_string());
+    }
 
     let skipped = SkippedFile::create()?;
     command.env(SKIPPED_VARIABLE, &skipped.0);

@@ -17,9 +17,9 @@ use crate::error::ApiError;
 use crate::ops::tenant::{Step, delete_step};
 use crate::state::AppState;
 
-/// The rest after a step. A step keeps a processor busy for two or three milliseconds; if that is a hundredth of the time, the
+/// The rest after a step. A step keeps a processor busy for some milliseconds; if that is less than a hundredth of the time, the
 /// slowest hundredth of the requests is hardly slower than without.
-const REST: Duration = Duration::from_millis(250);
+const REST: Duration = Duration::from_millis(500);
 
 /// How long a tenant waits after a step that failed; each failure in a row doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -27,7 +27,8 @@ fn unknown_paths(server: &Server) {
         "/index.html",
         "/.well-known",
         "/.well-known/jwks",
-        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/x",
+        "/x/y/.well-known/openid-configuration",
         "/favicon.ico",
         "/api/system/version/x",
     ] {

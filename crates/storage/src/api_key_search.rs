@@ -9,16 +9,16 @@ use claviger_domain::{
     ApiKey, ApiKeyColumn, ApiKeySearch, NamePattern, Order, Permissions, SortColumn, TenantId, TenantScope,
     fold,
 };
-use diesel::connection::{DefaultLoadingMode, TransactionManager};
+use diesel::connection::DefaultLoadingMode;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
 
 use crate::api_key_rows::{COLUMNS, Row, from_row, permissions_from_columns};
 use crate::api_keys::inside;
-use crate::conn::{AnyConnection, MultiBackend, Transactions};
-use crate::key_search::{NAMES_PER_PASS, NAMES_PER_TRANSACTION, ROWS_AT_ONCE, bounded};
+use crate::conn::{AnyConnection, MultiBackend};
 use crate::schema::{api_key, api_key_role, api_key_usage};
+use crate::search::{NAMES_PER_PASS, ROWS_AT_ONCE, bounded, fold_all, in_order};
 use crate::{ReadTransaction, StorageError, dialect};
 
 /// The most different sets of permissions for which an answer is remembered within one search.
@@ -104,8 +104,7 @@ impl ReadTransaction<'_> {
         for ids in ids.chunks(ROWS_AT_ONCE) {
             let query = api_key::table.filter(api_key::id.eq_any(ids)).select(COLUMNS);
             let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
-            let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-            for row in ids.iter().filter_map(|id| rows.remove(id)) {
+            for row in in_order(ids, rows, |row| &row.id) {
                 api_keys.push(from_row(row)?.1);
             }
         }
@@ -242,24 +241,12 @@ fn criteria(order: &[Order<ApiKeyColumn>]) -> Vec<&'static str> {
 /// A row whose name is to be folded: id, revision, the two columns of the name, its folded form.
 type NameRow = (String, i64, Option<String>, Option<String>, Option<String>);
 
-/// Makes the column of folded names true where it is not, and returns how many rows that were, as
-/// [`crate::key_search::fold_names`] does it for keys. Stopped in the middle, it goes on where it was; a row that changes
-/// meanwhile has another revision, is left alone and looked at again.
+/// Fills the column of folded names, as [`fold_all`] says. A row that changes meanwhile has another revision.
 pub(crate) fn fold_api_key_names(connection: &mut AnyConnection) -> Result<usize, StorageError> {
-    let mut folded = 0;
-    loop {
-        let rows = rows_to_fold(connection).map_err(|error| dialect::translate(error).into_error())?;
-        if rows.is_empty() {
-            return Ok(folded);
-        }
-        for batch in rows.chunks(NAMES_PER_TRANSACTION) {
-            folded += fold_batch(connection, batch).map_err(|error| {
-                // The error says more than one of the roll-back, and the connection is not used again.
-                drop(Transactions::rollback_transaction(connection));
-                dialect::translate(error).into_error()
-            })?;
-        }
-    }
+    fold_all(connection, rows_to_fold, |connection, (id, revision, folded)| {
+        let row = api_key::table.filter(api_key::id.eq(id).and(api_key::revision.eq(revision)));
+        diesel::update(row).set(api_key::name_folded.eq(folded)).execute(connection)
+    })
 }
 
 /// Ids and revisions of rows whose names have another folded form than the row says, with that form.
@@ -277,17 +264,6 @@ fn rows_to_fold(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64,
         (api_key::id, api_key::revision, api_key::name, api_key::repeating_name, api_key::name_folded);
     dialect::stream!(connection, api_key::table.select(columns), NameRow, each)?;
     Ok(rows)
-}
-
-fn fold_batch(connection: &mut AnyConnection, batch: &[(String, i64, Option<String>)]) -> QueryResult<usize> {
-    dialect::begin_write(connection)?;
-    let mut changed = 0;
-    for (id, revision, folded) in batch {
-        let row = api_key::table.filter(api_key::id.eq(id).and(api_key::revision.eq(revision)));
-        changed += diesel::update(row).set(api_key::name_folded.eq(folded)).execute(connection)?;
-    }
-    Transactions::commit_transaction(connection)?;
-    Ok(changed)
 }
 
 /// Whether there are rows whose folded names nobody has filled yet.

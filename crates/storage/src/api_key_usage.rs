@@ -9,8 +9,8 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use crate::key_search::ROWS_AT_ONCE;
 use crate::schema::api_key_usage;
+use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
 

@@ -13,8 +13,8 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::changes::Row;
 use crate::conn::MultiBackend;
-use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::change;
+use crate::search::{ROWS_AT_ONCE, bounded};
 use crate::{Action, ChangeRow, Entity, ReadTransaction, StorageError};
 
 const SYSTEM: &str = "System";

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use crate::changes::Record;
 use crate::conn::MultiBackend;
 use crate::entity_types::{data_text, with_data_changed};
-use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type_permission};
+use crate::search::{ROWS_AT_ONCE, bounded};
 use crate::transaction::{ROWS_PER_DELETION, corrupt};
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 

@@ -11,8 +11,8 @@ use diesel::sql_types::Text;
 
 use crate::conn::MultiBackend;
 use crate::entities::{COLUMNS, Row, within};
-use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::{entity, entity_type};
+use crate::search::{ROWS_AT_ONCE, bounded};
 use crate::{ReadTransaction, StorageError};
 
 /// A part of the entities that a search found.

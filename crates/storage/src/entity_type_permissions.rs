@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::changes::Record;
 use crate::entity_types::{data_text, with_data_changed};
-use crate::key_search::ROWS_AT_ONCE;
 use crate::schema::entity_type_permission as permission;
+use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 

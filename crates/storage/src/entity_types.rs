@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::changes::Record;
 use crate::conn::MultiBackend;
-use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::{entity, entity_type};
+use crate::search::{Criterion, ROWS_AT_ONCE, bounded, in_order, terms};
 use crate::tenants::{ids_from_text, ids_text};
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
@@ -107,9 +107,8 @@ impl ReadTransaction<'_> {
         } else {
             self.run(|connection| page_of_ids(search).load(connection))?
         };
-        let mut rows: HashMap<String, Row> =
-            self.entity_type_rows(&ids)?.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let entity_types = ids.iter().filter_map(|id| rows.remove(id)).map(EntityType::try_from);
+        let rows = self.entity_type_rows(&ids)?;
+        let entity_types = in_order(&ids, rows, |row| &row.id).map(EntityType::try_from);
         Ok(EntityTypePage {
             entity_types: entity_types.collect::<Result<_, _>>()?,
             total: total.unsigned_abs(),
@@ -144,39 +143,16 @@ fn page_of_ids(search: &EntityTypeSearch) -> entity_type::BoxedQuery<'_, MultiBa
     query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
 }
 
-/// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
-///
-/// In a search by name the id is an expression: SQLite would else read each row along the index of the ids, as with keys.
 fn criteria(order: &[Order<EntityTypeColumn>], filtered: bool) -> Vec<&'static str> {
-    let id = |descending| match (filtered, descending) {
-        (false, false) => "id",
-        (false, true) => "id DESC",
-        (true, false) => "id || ''",
-        (true, true) => "id || '' DESC",
+    let criterion = |&Order { column, descending }: &Order<EntityTypeColumn>| match (column, descending) {
+        (EntityTypeColumn::Insert, false) => Criterion::Term("insert_instant"),
+        (EntityTypeColumn::Insert, true) => Criterion::Term("insert_instant DESC"),
+        (EntityTypeColumn::LastUpdate, false) => Criterion::Term("last_update_instant"),
+        (EntityTypeColumn::LastUpdate, true) => Criterion::Term("last_update_instant DESC"),
+        (EntityTypeColumn::Id, descending) => Criterion::Id { descending },
+        (EntityTypeColumn::Name, descending) => Criterion::Name { descending },
     };
-    let mut criteria = Vec::new();
-    for Order { column, descending } in order {
-        criteria.push(match (column, descending) {
-            (EntityTypeColumn::Insert, false) => "insert_instant",
-            (EntityTypeColumn::Insert, true) => "insert_instant DESC",
-            (EntityTypeColumn::LastUpdate, false) => "last_update_instant",
-            (EntityTypeColumn::LastUpdate, true) => "last_update_instant DESC",
-            (EntityTypeColumn::Id, descending) => {
-                criteria.push(id(*descending));
-                return criteria;
-            }
-            (EntityTypeColumn::Name, false) => {
-                criteria.extend(["name_folded", "name"]);
-                return criteria;
-            }
-            (EntityTypeColumn::Name, true) => {
-                criteria.extend(["name_folded DESC", "name DESC"]);
-                return criteria;
-            }
-        });
-    }
-    criteria.push(id(false));
-    criteria
+    terms(order.iter().map(criterion), filtered)
 }
 
 impl WriteTransaction<'_> {

@@ -1,6 +1,5 @@
 //! IP access control lists: rows, conversions, queries, searches.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use claviger_domain::{
@@ -14,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use crate::changes::Record;
 use crate::conn::MultiBackend;
-use crate::key_search::{ROWS_AT_ONCE, bounded};
 use crate::schema::ip_access_control_list;
+use crate::search::{Criterion, ROWS_AT_ONCE, bounded, in_order, terms};
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 
@@ -101,8 +100,7 @@ impl ReadTransaction<'_> {
         for ids in ids.chunks(ROWS_AT_ONCE) {
             let query = ip_access_control_list::table.filter(ip_access_control_list::id.eq_any(ids));
             let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
-            let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-            for row in ids.iter().filter_map(|id| rows.remove(id)) {
+            for row in in_order(ids, rows, |row| &row.id) {
                 lists.push(IpAccessControlList::try_from(row)?);
             }
         }
@@ -129,39 +127,17 @@ fn page_of_ids(
     query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
 }
 
-/// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
-///
-/// In a search by name the id is an expression: SQLite would else read each row along the index of the ids, as with keys.
 fn criteria(order: &[Order<IpAccessControlListColumn>], filtered: bool) -> Vec<&'static str> {
-    let id = |descending| match (filtered, descending) {
-        (false, false) => "id",
-        (false, true) => "id DESC",
-        (true, false) => "id || ''",
-        (true, true) => "id || '' DESC",
-    };
-    let mut criteria = Vec::new();
-    for Order { column, descending } in order {
-        criteria.push(match (column, descending) {
-            (IpAccessControlListColumn::Insert, false) => "insert_instant",
-            (IpAccessControlListColumn::Insert, true) => "insert_instant DESC",
-            (IpAccessControlListColumn::LastUpdate, false) => "last_update_instant",
-            (IpAccessControlListColumn::LastUpdate, true) => "last_update_instant DESC",
-            (IpAccessControlListColumn::Id, descending) => {
-                criteria.push(id(*descending));
-                return criteria;
-            }
-            (IpAccessControlListColumn::Name, false) => {
-                criteria.extend(["name_folded", "name"]);
-                return criteria;
-            }
-            (IpAccessControlListColumn::Name, true) => {
-                criteria.extend(["name_folded DESC", "name DESC"]);
-                return criteria;
-            }
-        });
-    }
-    criteria.push(id(false));
-    criteria
+    let criterion =
+        |&Order { column, descending }: &Order<IpAccessControlListColumn>| match (column, descending) {
+            (IpAccessControlListColumn::Insert, false) => Criterion::Term("insert_instant"),
+            (IpAccessControlListColumn::Insert, true) => Criterion::Term("insert_instant DESC"),
+            (IpAccessControlListColumn::LastUpdate, false) => Criterion::Term("last_update_instant"),
+            (IpAccessControlListColumn::LastUpdate, true) => Criterion::Term("last_update_instant DESC"),
+            (IpAccessControlListColumn::Id, descending) => Criterion::Id { descending },
+            (IpAccessControlListColumn::Name, descending) => Criterion::Name { descending },
+        };
+    terms(order.iter().map(criterion), filtered)
 }
 
 impl WriteTransaction<'_> {

@@ -3,25 +3,16 @@
 //! A row has kilobytes of PEM, so a page is found in two steps: its ids from an index that holds every column by which
 //! keys are filtered and sorted, then the rows of those ids.
 
-use std::collections::HashMap;
-
 use claviger_domain::{Key, KeyAlgorithm, KeyColumn, KeyOrder, KeySearch, KeyType, NamePattern, fold};
-use diesel::connection::TransactionManager;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::conn::{AnyConnection, MultiBackend, Transactions};
+use crate::conn::{AnyConnection, MultiBackend};
 use crate::keys::{COLUMNS, Row};
 use crate::schema::key;
+use crate::search::{Criterion, NAMES_PER_PASS, ROWS_AT_ONCE, bounded, fold_all, in_order, terms};
 use crate::{ReadTransaction, StorageError, dialect};
-
-/// The most rows that are asked for by their ids at once: a statement of SQLite takes 32 766 parameters.
-pub(crate) const ROWS_AT_ONCE: usize = 500;
-/// The most names that are folded in one transaction, so that other writers need not wait long.
-pub(crate) const NAMES_PER_TRANSACTION: usize = 1_000;
-/// The most names that are held in memory to be folded.
-pub(crate) const NAMES_PER_PASS: usize = 20_000;
 
 /// A part of the keys that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +66,7 @@ impl ReadTransaction<'_> {
         for ids in ids.chunks(ROWS_AT_ONCE) {
             let query = key::table.filter(key::id.eq_any(ids)).select(COLUMNS);
             let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
-            let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-            for row in ids.iter().filter_map(|id| rows.remove(id)) {
+            for row in in_order(ids, rows, |row| &row.id) {
                 keys.push(Key::try_from(row)?);
             }
         }
@@ -116,11 +106,6 @@ fn page_with_total(search: &KeySearch) -> key::BoxedQuery<'_, MultiBackend, (Tex
     query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
 }
 
-/// Far beyond every table, and the databases can add two of them up.
-pub(crate) fn bounded(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX / 2)
-}
-
 /// Whether page and total are found in one pass: comparing every name is the work, and a page that is sorted otherwise than
 /// by name does it for all of them in any case.
 fn counts_along(search: &KeySearch) -> bool {
@@ -133,66 +118,28 @@ const fn is_filtered(search: &KeySearch) -> bool {
     search.name.is_some() || search.algorithm.is_some() || search.key_type.is_some()
 }
 
-/// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
-///
-/// In a search with filters the id is an expression, because SQLite would else walk along the index of the ids, and read
-/// each row with its PEM to see whether it fits.
 fn criteria(order: &[KeyOrder], filtered: bool) -> Vec<&'static str> {
-    let id = |descending| match (filtered, descending) {
-        (false, false) => "id",
-        (false, true) => "id DESC",
-        (true, false) => "id || ''",
-        (true, true) => "id || '' DESC",
+    let criterion = |&KeyOrder { column, descending }: &KeyOrder| match (column, descending) {
+        (KeyColumn::Algorithm, false) => Criterion::Term("algorithm ASC NULLS FIRST"),
+        (KeyColumn::Algorithm, true) => Criterion::Term("algorithm DESC NULLS LAST"),
+        (KeyColumn::Expiration, false) => Criterion::Term("expiration_instant ASC NULLS FIRST"),
+        (KeyColumn::Expiration, true) => Criterion::Term("expiration_instant DESC NULLS LAST"),
+        (KeyColumn::Insert, false) => Criterion::Term("insert_instant"),
+        (KeyColumn::Insert, true) => Criterion::Term("insert_instant DESC"),
+        (KeyColumn::Type, false) => Criterion::Term("key_type"),
+        (KeyColumn::Type, true) => Criterion::Term("key_type DESC"),
+        (KeyColumn::Id, descending) => Criterion::Id { descending },
+        (KeyColumn::Name, descending) => Criterion::Name { descending },
     };
-    let mut criteria = Vec::new();
-    for KeyOrder { column, descending } in order {
-        let criterion = match (column, descending) {
-            (KeyColumn::Algorithm, false) => "algorithm ASC NULLS FIRST",
-            (KeyColumn::Algorithm, true) => "algorithm DESC NULLS LAST",
-            (KeyColumn::Expiration, false) => "expiration_instant ASC NULLS FIRST",
-            (KeyColumn::Expiration, true) => "expiration_instant DESC NULLS LAST",
-            (KeyColumn::Insert, false) => "insert_instant",
-            (KeyColumn::Insert, true) => "insert_instant DESC",
-            (KeyColumn::Type, false) => "key_type",
-            (KeyColumn::Type, true) => "key_type DESC",
-            (KeyColumn::Id, descending) => {
-                criteria.push(id(*descending));
-                return criteria;
-            }
-            (KeyColumn::Name, false) => {
-                criteria.extend(["name_folded", "name"]);
-                return criteria;
-            }
-            (KeyColumn::Name, true) => {
-                criteria.extend(["name_folded DESC", "name DESC"]);
-                return criteria;
-            }
-        };
-        criteria.push(criterion);
-    }
-    criteria.push(id(false));
-    criteria
+    terms(order.iter().map(criterion), filtered)
 }
 
-/// Makes the column of folded names true where it is not, and returns how many rows that were: rows that were there before
-/// the column, or that a program wrote which did not know it, or whose letters got a lower case in a later Unicode. SQL
-/// cannot do it: the databases fold differently, and SQLite only ASCII. Stopped in the middle, it goes on where it was; a
-/// row that changes meanwhile is left alone, because whoever renames a key fills the column.
+/// Fills the column of folded names, as [`fold_all`] says.
 pub(crate) fn fold_names(connection: &mut AnyConnection) -> Result<usize, StorageError> {
-    let mut folded = 0;
-    loop {
-        let names = names_to_fold(connection).map_err(|error| dialect::translate(error).into_error())?;
-        if names.is_empty() {
-            return Ok(folded);
-        }
-        for batch in names.chunks(NAMES_PER_TRANSACTION) {
-            folded += fold_batch(connection, batch).map_err(|error| {
-                // The error says more than one of the roll-back, and the connection is not used again.
-                drop(Transactions::rollback_transaction(connection));
-                dialect::translate(error).into_error()
-            })?;
-        }
-    }
+    fold_all(connection, names_to_fold, |connection, (name, folded)| {
+        let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq(folded)));
+        diesel::update(row).set(key::name_folded.eq(fold(name))).execute(connection)
+    })
 }
 
 /// Names whose folded form is another one than the row has, with what the row has.
@@ -209,17 +156,6 @@ fn names_to_fold(connection: &mut AnyConnection) -> QueryResult<Vec<(String, Str
     };
     dialect::stream!(connection, key::table.select((key::name, key::name_folded)), (String, String), each)?;
     Ok(names)
-}
-
-fn fold_batch(connection: &mut AnyConnection, batch: &[(String, String)]) -> QueryResult<usize> {
-    dialect::begin_write(connection)?;
-    let mut changed = 0;
-    for (name, folded) in batch {
-        let row = key::table.filter(key::name.eq(name).and(key::name_folded.eq(folded)));
-        changed += diesel::update(row).set(key::name_folded.eq(fold(name))).execute(connection)?;
-    }
-    Transactions::commit_transaction(connection)?;
-    Ok(changed)
 }
 
 /// Whether there are rows whose folded names nobody has filled yet. No name is empty, and so is no folded one; a row that

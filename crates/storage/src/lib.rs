@@ -35,6 +35,7 @@ mod news;
 mod references;
 mod roles;
 mod schema;
+mod search;
 mod serve_lock;
 mod store;
 mod tenant_search;

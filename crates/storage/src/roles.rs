@@ -9,8 +9,8 @@ use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::changes::Record;
-use crate::key_search::ROWS_AT_ONCE;
 use crate::schema::role;
+use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 

@@ -3,17 +3,14 @@
 //! A row has the whole document of a tenant, so a page is found in two steps: its ids from an index that holds every column
 //! by which tenants are filtered and sorted, then the rows of those ids.
 
-use std::collections::HashMap;
-
 use claviger_domain::{NamePattern, Order, Tenant, TenantColumn, TenantId, TenantSearch, TenantState, fold};
-use diesel::connection::TransactionManager;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::conn::{AnyConnection, MultiBackend, Transactions};
-use crate::key_search::{NAMES_PER_PASS, NAMES_PER_TRANSACTION, ROWS_AT_ONCE, bounded};
+use crate::conn::{AnyConnection, MultiBackend};
 use crate::schema::tenant;
+use crate::search::{Criterion, NAMES_PER_PASS, ROWS_AT_ONCE, bounded, fold_all, in_order, terms};
 use crate::tenants::Row;
 use crate::transaction::corrupt;
 use crate::{Entity, ReadTransaction, StorageError, dialect};
@@ -47,8 +44,7 @@ impl ReadTransaction<'_> {
         for ids in ids.chunks(ROWS_AT_ONCE) {
             let query = tenant::table.filter(tenant::id.eq_any(ids));
             let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
-            let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-            for row in ids.iter().filter_map(|id| rows.remove(id)) {
+            for row in in_order(ids, rows, |row| &row.id) {
                 tenants.push(Tenant::try_from(row)?);
             }
         }
@@ -86,56 +82,22 @@ fn page_of_ids(search: &TenantSearch) -> tenant::BoxedQuery<'_, MultiBackend, Te
     query.limit(bounded(search.number_of_results)).offset(bounded(search.start_row))
 }
 
-/// The terms of `ORDER BY`. They end with the name or the id, which are unique: whatever followed would decide nothing.
-///
-/// In a search by name the id is an expression: SQLite would else read each row along the index of the ids, as with keys.
 fn criteria(order: &[Order<TenantColumn>], filtered: bool) -> Vec<&'static str> {
-    let id = |descending| match (filtered, descending) {
-        (false, false) => "id",
-        (false, true) => "id DESC",
-        (true, false) => "id || ''",
-        (true, true) => "id || '' DESC",
+    let criterion = |&Order { column, descending }: &Order<TenantColumn>| match (column, descending) {
+        (TenantColumn::Insert, false) => Criterion::Term("insert_instant"),
+        (TenantColumn::Insert, true) => Criterion::Term("insert_instant DESC"),
+        (TenantColumn::Id, descending) => Criterion::Id { descending },
+        (TenantColumn::Name, descending) => Criterion::Name { descending },
     };
-    let mut criteria = Vec::new();
-    for Order { column, descending } in order {
-        match (column, descending) {
-            (TenantColumn::Insert, false) => criteria.push("insert_instant"),
-            (TenantColumn::Insert, true) => criteria.push("insert_instant DESC"),
-            (TenantColumn::Id, descending) => {
-                criteria.push(id(*descending));
-                return criteria;
-            }
-            (TenantColumn::Name, false) => {
-                criteria.extend(["name_folded", "name"]);
-                return criteria;
-            }
-            (TenantColumn::Name, true) => {
-                criteria.extend(["name_folded DESC", "name DESC"]);
-                return criteria;
-            }
-        }
-    }
-    criteria.push(id(false));
-    criteria
+    terms(order.iter().map(criterion), filtered)
 }
 
-/// Makes the column of folded names true where it is not, and returns how many rows that were, as
-/// [`crate::key_search::fold_names`] does it for keys.
+/// Fills the column of folded names, as [`fold_all`] says.
 pub(crate) fn fold_tenant_names(connection: &mut AnyConnection) -> Result<usize, StorageError> {
-    let mut folded = 0;
-    loop {
-        let names = names_to_fold(connection).map_err(|error| dialect::translate(error).into_error())?;
-        if names.is_empty() {
-            return Ok(folded);
-        }
-        for batch in names.chunks(NAMES_PER_TRANSACTION) {
-            folded += fold_batch(connection, batch).map_err(|error| {
-                // The error says more than one of the roll-back, and the connection is not used again.
-                drop(Transactions::rollback_transaction(connection));
-                dialect::translate(error).into_error()
-            })?;
-        }
-    }
+    fold_all(connection, names_to_fold, |connection, (name, folded)| {
+        let row = tenant::table.filter(tenant::name.eq(name).and(tenant::name_folded.eq(folded)));
+        diesel::update(row).set(tenant::name_folded.eq(fold(name))).execute(connection)
+    })
 }
 
 /// Names whose folded form is another one than the row has, with what the row has.
@@ -153,17 +115,6 @@ fn names_to_fold(connection: &mut AnyConnection) -> QueryResult<Vec<(String, Str
     let query = tenant::table.select((tenant::name, tenant::name_folded));
     dialect::stream!(connection, query, (String, String), each)?;
     Ok(names)
-}
-
-fn fold_batch(connection: &mut AnyConnection, batch: &[(String, String)]) -> QueryResult<usize> {
-    dialect::begin_write(connection)?;
-    let mut changed = 0;
-    for (name, folded) in batch {
-        let row = tenant::table.filter(tenant::name.eq(name).and(tenant::name_folded.eq(folded)));
-        changed += diesel::update(row).set(tenant::name_folded.eq(fold(name))).execute(connection)?;
-    }
-    Transactions::commit_transaction(connection)?;
-    Ok(changed)
 }
 
 /// Whether there are rows whose folded names nobody has filled yet.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, TenantId};
 use diesel::prelude::*;
 
-use crate::key_search::ROWS_AT_ONCE;
 use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type, entity_type_permission};
+use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
 use crate::{Entity, PreviousClientSecret, ReadTransaction, StorageError, Store};
 

@@ -14,9 +14,11 @@
     reason = "test code"
 )]
 
+#[path = "support/client.rs"]
+mod client;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -33,6 +35,8 @@ use claviger_domain::{
 use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, StoredApiKey};
 use serde_json::{Value, json};
+
+use client::{Client, request};
 
 /// API keys of the tenant, and entities.
 const KEYS: u128 = 100_000;
@@ -53,42 +57,10 @@ const MANAGER: &str = "the key manager of the measurement";
 const TENANT: TenantId = TenantId::from_u128(0x7e57);
 const ENTITY_TYPE: EntityTypeId = EntityTypeId::from_u128(0x7e57);
 
-/// One connection that stays open.
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn call(&mut self, method: &str, path: &str, key: &str, body: &str) -> (u16, Vec<u8>) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let (mut line, mut status, mut length) = (String::new(), 0, 0);
-        loop {
-            line.clear();
-            assert!(self.0.read_line(&mut line).unwrap() > 0, "the server has closed the connection");
-            let text = line.trim_end();
-            if let Some(code) = text.strip_prefix("HTTP/1.1 ") {
-                status = code[..3].parse().unwrap();
-            } else if let Some((name, value)) = text.split_once(": ") {
-                if name.eq_ignore_ascii_case("content-length") {
-                    length = value.parse().unwrap();
-                }
-            } else {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).unwrap();
-        (status, body)
-    }
+/// Makes a request with this API key.
+fn call(client: &mut Client, method: &str, path: &str, key: &str, body: &str) -> (u16, Vec<u8>) {
+    let head = format!("Authorization: {key}\r\nContent-Type: application/json");
+    client.call(&request(method, path, &head, body))
 }
 
 fn store_tenant(options: &StoreOptions) {
@@ -222,7 +194,7 @@ fn checks(address: SocketAddr, key: &str, stop: &AtomicBool) -> Vec<u64> {
             thread::sleep(due - now);
         }
         let start = if free > due { due } else { Instant::now() };
-        let (status, _) = client.call("GET", "/api/system/version", key, "");
+        let (status, _) = call(&mut client, "GET", "/api/system/version", key, "");
         assert_eq!(status, 200);
         free = Instant::now();
         times.push(u64::try_from((free - start).as_micros()).unwrap());
@@ -273,7 +245,7 @@ fn measure(address: SocketAddr) -> f64 {
     let mut manager = Client::open(address);
     let mut make = |tenant: Option<String>| {
         let body = json!({"apiKey": {"tenantId": tenant}}).to_string();
-        let (status, answer) = manager.call("POST", "/api/api-key", MANAGER, &body);
+        let (status, answer) = call(&mut manager, "POST", "/api/api-key", MANAGER, &body);
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
         key_of(&answer)
     };
@@ -286,21 +258,21 @@ fn measure(address: SocketAddr) -> f64 {
         // A connection that nobody used for a while is closed.
         let mut manager = Client::open(address);
         let start = Instant::now();
-        assert_eq!(manager.call("DELETE", &format!("{path}?async=true"), MANAGER, "").0, 202);
+        assert_eq!(call(&mut manager, "DELETE", &format!("{path}?async=true"), MANAGER, "").0, 202);
         let acknowledged = start.elapsed();
         for key in &doomed {
-            assert_eq!(manager.call("GET", &path, key, "").0, 401, "a key outlived its tenant");
+            assert_eq!(call(&mut manager, "GET", &path, key, "").0, 401, "a key outlived its tenant");
         }
         thread::sleep(DURING);
         assert_eq!(
-            manager.call("GET", &path, MANAGER, "").0,
+            call(&mut manager, "GET", &path, MANAGER, "").0,
             200,
             "it was over too soon to measure anything"
         );
         (acknowledged, start)
     });
     // Without requests the rest takes no rests.
-    while manager.call("GET", &path, MANAGER, "").0 == 200 {
+    while call(&mut manager, "GET", &path, MANAGER, "").0 == 200 {
         thread::sleep(Duration::from_secs(1));
     }
     println!(

@@ -16,8 +16,10 @@
     reason = "test code"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "support/client.rs"]
+mod client;
+
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -28,6 +30,8 @@ use claviger_domain::{HashSize, KeyAlgorithm, KeySpec, RsaLength, SecretBytes, S
 use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
 use claviger_storage::StoreOptions;
 use serde_json::{Value, json};
+
+use client::{Client, request};
 
 const MANAGER: &str = "the key manager of the measurement";
 const SERVER_CORE: &str = "0";
@@ -40,51 +44,13 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Algorithm, and the promised share of its bare signing rate.
 const PROMISES: [(&str, f64); 2] = [("RS256", 0.85), ("ES256", 0.5)];
 
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn call(&mut self, request: &[u8]) -> (u16, Vec<u8>) {
-        self.0.get_mut().write_all(request).unwrap();
-        let (mut line, mut status, mut length) = (String::new(), 0, 0);
-        loop {
-            line.clear();
-            assert!(self.0.read_line(&mut line).unwrap() > 0, "the server has closed the connection");
-            let text = line.trim_end();
-            if let Some(code) = text.strip_prefix("HTTP/1.1 ") {
-                status = code[..3].parse().unwrap();
-            } else if let Some((name, value)) = text.split_once(": ") {
-                if name.eq_ignore_ascii_case("content-length") {
-                    length = value.parse().unwrap();
-                }
-            } else {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).unwrap();
-        (status, body)
-    }
-}
-
-fn request(path: &str, head: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}")
-        .into_bytes()
-}
-
 /// Makes an object and returns it.
 fn make(client: &mut Client, path: &str, tenant: &str, body: &Value) -> Value {
     let mut head = format!("Authorization: {MANAGER}\r\nContent-Type: application/json");
     if !tenant.is_empty() {
         head.push_str(&format!("\r\nX-FusionAuth-TenantId: {tenant}"));
     }
-    let (status, answer) = client.call(&request(path, &head, &body.to_string()));
+    let (status, answer) = client.call(&request("POST", path, &head, &body.to_string()));
     assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&answer));
     serde_json::from_slice(&answer).unwrap_or_default()
 }
@@ -122,7 +88,7 @@ fn prepare(client: &mut Client, algorithm: &str) -> Vec<Vec<u8>> {
             text(&own["clientId"]),
             text(&own["clientSecret"])
         );
-        request("/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &body)
+        request("POST", "/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &body)
     });
     requests.collect()
 }

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use super::{World, ask, ask_for, claims, entity_type, parts, target, text};
 use crate::support::fixture::names;
 use crate::support::server::START;
-use crate::support::{Client, Server, uuid};
+use crate::support::{Client, Server, unique, uuid};
 
 on_each_database! {
     shared: a_token_is_as_documented, every_algorithm_signs, tokens_are_verified_like_others, the_type_has_a_key_of_its_own,
         texts_are_kept_whole, long_tokens_are_not_issued;
-    own: no_signing_key_no_token, the_time_that_is_left_is_rounded_down, deletions_count_at_once;
+    own: no_signing_key_no_token, the_time_that_is_left_is_rounded_down, deletions_count_at_once,
+        what_a_remembered_client_loses_is_lost_at_once;
 }
 
 fn a_token_is_as_documented(server: &Server) {
@@ -192,4 +193,43 @@ fn deletions_count_at_once(server: &Server) {
         "name": "again", "type": {"id": world.entity_type["id"]}, "clientId": again["clientId"]}}),
     );
     assert_eq!(ask(server, &renewed.ok()["entity"], &[]).status, 200);
+}
+
+fn what_a_remembered_client_loses_is_lost_at_once(server: &Server) {
+    // Of the algorithms whose tokens are issued without another thread.
+    let key = json!({"key": {"name": unique("quick"), "algorithm": "ES256"}});
+    let key = server.as_key_manager().post("/api/key/generate", &key).ok()["key"]["id"].take();
+    let jwt =
+        |seconds: u32| json!({"enabled": true, "accessTokenKeyId": key, "timeToLiveInSeconds": seconds});
+    let of = entity_type(server, json!({"jwtConfiguration": jwt(600)}), &["read", "write"]);
+    let world = World::new(server);
+    let [on, client] = [(); 2].map(|()| world.entity_of(&of, json!({})));
+    world.grant(&on, &client, &["read", "write"]);
+    let both = target(&on, "read,write");
+    let remembered = || {
+        for _ in 0..3 {
+            assert_eq!(ask_for(server, &client, &both).status, 200);
+        }
+    };
+    // A grant that becomes narrower.
+    remembered();
+    world.grant(&on, &client, &["read"]);
+    let reply = ask_for(server, &client, &both);
+    super::refused(&reply, 400, "invalid_scope", "invalid_entity_permission_scope");
+    world.grant(&on, &client, &["read", "write"]);
+    // A type that gives tokens a shorter life.
+    remembered();
+    let shorter = json!({"entityType": {"name": of["name"], "jwtConfiguration": jwt(60)}});
+    server.as_key_manager().put(&format!("/api/entity/type/{}", text(&of, "id")), &shorter).ok();
+    assert_eq!(ask_for(server, &client, &both).ok()["expires_in"], 60);
+    // The entity for which the tokens are, with its grants.
+    remembered();
+    world.home.delete(&format!("/api/entity/{}", text(&on, "id"))).done();
+    let reply = ask_for(server, &client, &both);
+    super::refused(&reply, 400, "invalid_scope", "invalid_target_entity_scope");
+    // A secret that another one takes the place of.
+    assert_eq!(ask(server, &client, &[]).status, 200);
+    let changed = json!({"entity": {"name": "n", "clientSecret": unique("another secret")}});
+    world.home.put(&format!("/api/entity/{}", text(&client, "id")), &changed).ok();
+    super::refused(&ask(server, &client, &[]), 401, "invalid_client", "invalid_client_authentication");
 }

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use claviger_crypto::{ApiKeyFormat, CryptoError, MasterKey};
 use claviger_domain::{EntityId, SecretText};
-use claviger_http::{ListenAddress, PublicUrl, RsaStockSize, TrustedProxies};
-use claviger_storage::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
+use claviger_http::{ListenAddress, PublicUrl, RsaStockSize, TrustedProxies, WithoutLease};
+use claviger_storage::{
+    DEFAULT_CONNECTION_TIMEOUT, DEFAULT_LEASE, DEFAULT_POOL_SIZE, DatabaseUrl, LONGEST_LEASE, SHORTEST_LEASE,
+    StoreOptions,
+};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::settings::{self, Setting};
@@ -111,6 +114,9 @@ pub(crate) struct Config {
     pub(crate) upstream_token_lifetime: Duration,
     /// The entity that stands for the API behind gateways; without one they take no tokens of entities.
     pub(crate) entity_token_audience: Option<EntityId>,
+    /// How long this node may decide from memory after it has read the changes.
+    pub(crate) lease: Duration,
+    pub(crate) without_lease: WithoutLease,
     pub(crate) http_workers: usize,
     pub(crate) shutdown_grace: Duration,
     pub(crate) local_metrics_enabled: bool,
@@ -278,6 +284,18 @@ impl Reader {
             |text| text.parse().map(Some).map_err(|_| "must be the id of an entity, a UUID with hyphens"),
             |audience| audience.map_or_else(|| "unset".to_owned(), |id: EntityId| id.to_string()),
         );
+        let lease = self.parsed(
+            &settings::LEASE_MILLISECONDS,
+            milliseconds(DEFAULT_LEASE),
+            |text| number(text, milliseconds(SHORTEST_LEASE), milliseconds(LONGEST_LEASE)),
+            ToString::to_string,
+        );
+        let without_lease = self.parsed(
+            &settings::WITHOUT_LEASE,
+            WithoutLease::Ask,
+            |text| choice(text, [("ask", WithoutLease::Ask), ("refuse", WithoutLease::Refuse)]),
+            |without| if *without == WithoutLease::Ask { "ask" } else { "refuse" }.to_owned(),
+        );
         let http_workers = self.parsed(
             &settings::HTTP_WORKERS,
             surroundings.cores.clamp(1, 256),
@@ -337,6 +355,8 @@ impl Reader {
             upstream_token_audience,
             upstream_token_lifetime: Duration::from_secs(upstream_token_lifetime),
             entity_token_audience,
+            lease: Duration::from_millis(lease),
+            without_lease,
             http_workers,
             shutdown_grace: Duration::from_secs(shutdown_grace),
             local_metrics_enabled,
@@ -478,6 +498,10 @@ fn audience(text: &str) -> Result<Option<String>, String> {
             "must have 1 to {LONGEST_AUDIENCE} characters, no control characters, and no white space at its ends"
         ))
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn number<T: FromStr + PartialOrd + fmt::Display>(text: &str, least: T, most: T) -> Result<T, String> {

@@ -19,6 +19,8 @@ use std::thread::available_parallelism;
 use claviger_crypto::{MasterKey, SystemRandom};
 
 use crate::cli::{Action, Call, Configured};
+#[cfg(feature = "sabotage")]
+use crate::config::Problems;
 use crate::config::{Config, Surroundings};
 use crate::error::{Error, USAGE};
 use crate::output::{note, print};
@@ -44,7 +46,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Makes the mistake that the test of many nodes must find.
+#[cfg(feature = "sabotage")]
+fn sabotage() -> Result<(), Error> {
+    use claviger_http::sabotage::{Sabotage, commit};
+
+    let mistake = match std::env::var("CLAVIGER_SABOTAGE").as_deref() {
+        Ok("cache") => Sabotage::Cache,
+        Ok("unconfirmed") => Sabotage::Unconfirmed,
+        Err(std::env::VarError::NotPresent) => return Ok(()),
+        _ => {
+            let mut problems = Problems::default();
+            problems.add(&"CLAVIGER_SABOTAGE", "must be cache or unconfirmed");
+            return Err(Error::Configuration(problems));
+        }
+    };
+    commit(mistake);
+    Ok(())
+}
+
 fn run(call: Call) -> Result<(), Error> {
+    #[cfg(feature = "sabotage")]
+    sabotage()?;
     let Call { action, flags, mut problems } = call;
     let command = match action {
         Action::Configured(command) => command,

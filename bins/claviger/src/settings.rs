@@ -96,6 +96,10 @@ settings! {
         "How long a token for upstreams lasts. It cannot be taken back, so that an upstream may accept a deleted key for as long.";
     ENTITY_TOKEN_AUDIENCE plain = "none", "a UUID",
         "The entity that stands for the API behind gateways. `/forward-auth`, `/ext-authz` and `/api/authorize` then take access tokens of entities that name it in `aud`, and go by their permissions on it. While it is not set, such tokens are no credential.";
+    LEASE_MILLISECONDS plain = "`2000`", "500 to 10000",
+        "How long a node on PostgreSQL may decide from memory after it has begun to read the changes of the others. A node that stands still or dies delays the next change that takes something away by as long; a database that is away longer stops decisions. It means nothing on SQLite.";
+    WITHOUT_LEASE plain = "`ask`", "`ask` or `refuse`",
+        "What becomes of a request that needs a decision while the lease has ended: with `ask` it waits, for a second at most, until the database has told what has changed, with `refuse` it gets 503 at once, as it also does while the database is away.";
     HTTP_WORKERS plain = "the number of cores", "1 to 256",
         "Threads that accept and parse requests.";
     SHUTDOWN_GRACE_SECONDS plain = "`10`", "0 to 600",
@@ -122,7 +126,9 @@ pub(crate) fn is_planned(name: &str) -> bool {
 
 /// Whether this name, without the prefix, belongs to the tests and tools of the project.
 pub(crate) fn is_foreign(name: &str) -> bool {
-    name.starts_with("TEST_") || ["REQUIRE_POSTGRES", "SKIPPED_FILE", "VENDORED"].contains(&name)
+    name.starts_with("TEST_")
+        || ["REQUIRE_POSTGRES", "SKIPPED_FILE", "VENDORED"].contains(&name)
+        || (cfg!(feature = "sabotage") && name == "SABOTAGE")
 }
 
 #[cfg(test)]

@@ -173,6 +173,8 @@ fn server(url: &str) {
         upstream_token_audience: None,
         upstream_token_lifetime: Duration::from_secs(60),
         entity_token_audience: None,
+        lease: claviger_storage::DEFAULT_LEASE,
+        without_lease: claviger_http::WithoutLease::Ask,
         kickstart: None,
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),

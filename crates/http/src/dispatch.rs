@@ -188,6 +188,7 @@ async fn respond(
     if let Some(question) = Question::of(request.uri().path()) {
         seen.by_gateway = true;
         seen.route = question.route();
+        state.wait_for_memory().await;
         return answer_gateway(request, state, question, seen).await;
     }
     let method = method(request)?;
@@ -209,6 +210,9 @@ async fn respond(
     };
     seen.route = Some(route);
     seen.answers_in = route.answers_in();
+    if !matches!(route.operation, Operation::RetrieveHealth | Operation::RetrieveStatus) {
+        state.wait_for_memory().await;
+    }
     let caller = caller(request, state, route, path, in_query, seen)?;
     seen.caller = caller.as_deref().map(Caller::used_value);
     match route.operation {

@@ -510,7 +510,10 @@ fn decide(
     digest: &ApiKeyDigest,
     request: &Request<'_>,
 ) -> Result<(Entry, TenantScope), ApiError> {
-    let (entry, known) = state.keyring.find_or_decoy(digest);
+    let found = state.keyring.find_or_decoy(digest);
+    #[cfg(feature = "sabotage")]
+    let found = crate::sabotage::stale(digest, found);
+    let (entry, known) = found;
     let in_use = |tenant: TenantId| state.keyring.tenant_state(&tenant) == Some(TenantState::Active);
     let own_in_use = in_use(entry.tenant_id.unwrap_or(state.default_tenant_id));
     let named_in_use = request.tenant_id.is_none_or(in_use);

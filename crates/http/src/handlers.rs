@@ -9,6 +9,7 @@ mod oauth;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use claviger_authz::decode_segment;
 use claviger_domain::{
@@ -365,13 +366,22 @@ pub(crate) fn status(state: &AppState, full: bool) -> Result<Answer, ApiError> {
     let health = if up { "Ok" } else { "DatabaseUnavailable" };
     let document = if full {
         let keyring = &state.keyring;
-        json!({
+        let mut document = json!({
             "claviger": {"startInstant": state.started.epoch_millis(), "version": env!("CARGO_PKG_VERSION")},
             "database": {"connected": up, "engine": state.engine},
             "keyring": {"apiKeys": keyring.len(), "permissionSets": keyring.permission_sets()},
             "status": health,
             "version": FUSIONAUTH_VERSION,
-        })
+        });
+        if let (Some(feed), Some(members)) = (state.feed(), document.as_object_mut()) {
+            let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let (age, lease) = (milliseconds(feed.age), milliseconds(feed.lease));
+            members.insert(
+                "feed".to_owned(),
+                json!({"ageInMilliseconds": age, "leaseInMilliseconds": lease, "nodes": feed.nodes}),
+            );
+        }
+        document
     } else {
         json!({"status": health})
     };
@@ -389,6 +399,7 @@ fn metrics(state: &AppState) -> Result<Answer, ApiError> {
         near_expiry: state.database_up().then(|| ops::expiry::near_expiry(state).ok()).flatten(),
         rsa_stock: state.rsa_keys.stock(),
         parsed_keys: state.derived.parsed_keys.len(),
+        feed: state.feed(),
     };
     let text = state
         .metrics

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use claviger_crypto::{ApiKeyFormat, SystemRandom};
 use claviger_domain::{Actor, ApiKeyId, Change, SecretText, TenantId};
-use claviger_storage::{ServeLock, Store};
+use claviger_storage::Store;
 
 use crate::answer::Body;
 use crate::error::ApiError;
@@ -25,7 +25,7 @@ use crate::ops::instance::{self, InstanceError, InstanceIds};
 use crate::ops::kickstart_api_key;
 use crate::options::ServerOptions;
 use crate::routes::Dialect;
-use crate::server::{ServerError, assemble, load};
+use crate::server::{ServerError, assemble, loader};
 use crate::state::{AppState, Derived};
 
 pub use file::KickstartFileError;
@@ -167,7 +167,6 @@ impl KickstartAnswer {
 /// When the file cannot be used, or anything that it asks for is refused; the database is as it was then.
 pub(crate) fn apply(
     store: &Store,
-    lock: &Arc<ServeLock>,
     format: &ApiKeyFormat,
     options: &ServerOptions,
 ) -> Result<(), ServerError> {
@@ -190,9 +189,8 @@ pub(crate) fn apply(
         );
     }
     let tenant_id = kickstart.ids.default_tenant_id;
-    store.in_one_transaction(Actor::Kickstart, |inner| {
-        run(inner, lock, format, options, kickstart, &source.file)
-    })?;
+    store
+        .in_one_transaction(Actor::Kickstart, |inner| run(inner, format, options, kickstart, &source.file))?;
     let default_tenant_id = tenant_id.to_string();
     tracing::info!(%file, api_keys, requests, default_tenant_id, "the Kickstart file is applied");
     Ok(())
@@ -200,7 +198,6 @@ pub(crate) fn apply(
 
 fn run(
     store: &Store,
-    lock: &Arc<ServeLock>,
     format: &ApiKeyFormat,
     options: &ServerOptions,
     kickstart: Kickstart,
@@ -211,8 +208,8 @@ fn run(
     store.set_listener(Arc::new(move |changes: &[Change]| listener.apply(changes)))?;
     let opened = instance::make(store, &options.master_key, &kickstart.ids, None, &options.clock)?;
     default_roles::ensure(store, &mut SystemRandom, (options.clock)()).map_err(InstanceError::from)?;
-    load(store, &derived)?;
-    let state = assemble(options, format, store.clone(), derived, opened, Arc::clone(lock))?;
+    let serving = Arc::new(store.serve(options.lease, loader(store, &derived))?);
+    let state = assemble(options, format, store.clone(), derived, opened, serving)?;
     let mut keys = kickstart.api_keys.into_iter().zip(1..);
     let Some((first, number)) = keys.next() else { return Ok(()) };
     let credential = SecretText::from(first.value.expose().to_owned());

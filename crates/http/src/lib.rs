@@ -24,6 +24,8 @@ mod public_url;
 mod published;
 mod routes;
 mod rsa_stock;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod server;
 mod shared_body;
 mod state;
@@ -43,7 +45,7 @@ pub use kickstart::{
 };
 pub use openapi::openapi_document;
 pub use ops::instance::{CommandLineApiKey, InstanceError};
-pub use options::{InvalidListenAddress, ListenAddress, ServerOptions};
+pub use options::{InvalidListenAddress, ListenAddress, ServerOptions, WithoutLease};
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use routes::{Dialect, GATEWAY_ROUTES, Gives, Guard, Operation, QueryParameter, ROUTES, Route, Takes};
 pub use rsa_stock::RsaStockSize;

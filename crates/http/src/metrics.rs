@@ -4,9 +4,11 @@
 //! that nobody can make series without end or put a secret into one.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use claviger_domain::{KeyAlgorithm, KeySpec, KeyType, RsaLength};
+use claviger_storage::FeedStatus;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -60,6 +62,8 @@ pub(crate) struct Readings {
     pub(crate) rsa_stock: Vec<(RsaLength, usize, usize)>,
     /// Signing keys that are parsed and at hand.
     pub(crate) parsed_keys: usize,
+    /// How this node follows the others, where there can be others.
+    pub(crate) feed: Option<FeedStatus>,
 }
 
 /// All metrics of one server.
@@ -84,6 +88,8 @@ pub(crate) struct Metrics {
     api_keys: Gauge,
     permission_sets: Gauge,
     parsed_keys: Gauge,
+    feed_age: Gauge<f64, AtomicU64>,
+    nodes: Gauge,
     database_up: Gauge,
 }
 
@@ -113,6 +119,8 @@ impl Metrics {
             api_keys: Gauge::default(),
             permission_sets: Gauge::default(),
             parsed_keys: Gauge::default(),
+            feed_age: Gauge::default(),
+            nodes: Gauge::default(),
             database_up: Gauge::default(),
         };
         metrics.register();
@@ -174,6 +182,13 @@ impl Metrics {
             "Signing keys that are parsed and at hand",
             self.parsed_keys.clone(),
         );
+        registry.register_with_unit(
+            "feed_age",
+            "How old memory is at most: the time since the changes of all nodes were read; 0 on SQLite",
+            Unit::Seconds,
+            self.feed_age.clone(),
+        );
+        registry.register("nodes", "Nodes that serve the database", self.nodes.clone());
         registry.register(
             "database_up",
             "Whether the database answered the last question",
@@ -272,6 +287,8 @@ impl Metrics {
         self.api_keys.set(number(readings.api_keys));
         self.permission_sets.set(number(readings.permission_sets));
         self.parsed_keys.set(number(readings.parsed_keys));
+        self.feed_age.set(readings.feed.map_or(0.0, |feed| feed.age.as_secs_f64()));
+        self.nodes.set(readings.feed.map_or(1, |feed| i64::try_from(feed.nodes).unwrap_or(i64::MAX)));
         for (length, keys, bytes) in &readings.rsa_stock {
             let labels = [("length", length_name(*length))];
             self.stock_keys.get_or_create(&labels).set(number(*keys));
@@ -359,6 +376,11 @@ mod tests {
             }),
             rsa_stock: vec![(RsaLength::Bits4096, 2, 4750)],
             parsed_keys: 5,
+            feed: Some(FeedStatus {
+                age: Duration::from_millis(250),
+                lease: Duration::from_secs(2),
+                nodes: 3,
+            }),
         }
     }
 
@@ -408,6 +430,8 @@ mod tests {
             "claviger_api_keys 3",
             "claviger_database_up 1",
             "claviger_parsed_keys 5",
+            "claviger_feed_age_seconds 0.25",
+            "claviger_nodes 3",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }

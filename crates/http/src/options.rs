@@ -51,6 +51,16 @@ impl fmt::Display for ListenAddress {
     }
 }
 
+/// What is done for a request that needs a decision when this node may not decide from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WithoutLease {
+    /// The database is asked; the request waits for the answer, and is refused when there is none.
+    #[default]
+    Ask,
+    /// The request is refused at once.
+    Refuse,
+}
+
 /// Everything that a server needs to know.
 pub struct ServerOptions {
     /// Where to listen.
@@ -84,6 +94,10 @@ pub struct ServerOptions {
     /// The entity that stands for the API behind gateways, as which tokens of entities name it; without one no such token is
     /// a credential anywhere.
     pub entity_token_audience: Option<EntityId>,
+    /// How long this node may decide from memory after it has read the changes; counts on PostgreSQL alone.
+    pub lease: Duration,
+    /// What requests get that need a decision while the lease has ended.
+    pub without_lease: WithoutLease,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -11,7 +11,7 @@ use claviger_crypto::{
     ApiKeyFormat, CryptoError, MasterKey, SealedItem, Sealer, SystemRandom, generate_client_secret,
 };
 use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, Sealed, SecretText, TenantScope};
-use claviger_storage::{DatabaseUrl, ServeLock, StorageError, Store, StoreOptions, TxError};
+use claviger_storage::{DatabaseUrl, Serving, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
 use crate::dispatch::entry;
@@ -226,25 +226,17 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
     let derived = Arc::new(Derived::new());
     let listener = Arc::clone(&derived);
     store.set_listener(Arc::new(move |changes: &[Change]| listener.apply(changes)))?;
-    let reload = {
-        let (store, derived) = (store.clone(), Arc::clone(&derived));
-        move || match load(&store, &derived) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "cannot load the API keys again: requests are refused until it works");
-                false
-            }
-        }
-    };
-    let lock = Arc::new(store.serve_lock(reload)?);
-    kickstart::apply(&store, &lock, &api_key_format, options)?;
+    // Processes that start together on an empty database make one instance.
+    let turn = store.start_turn()?;
+    kickstart::apply(&store, &api_key_format, options)?;
     let bootstrap = options.bootstrap_api_key.as_ref();
     let mut opened = instance::open(&store, &options.master_key, &api_key_format, bootstrap, &options.clock)?;
     default_roles::ensure(&store, &mut SystemRandom, (options.clock)()).map_err(InstanceError::from)?;
     delete_ended_values(&store, (options.clock)())?;
-    load(&store, &derived)?;
+    drop(turn);
+    let serving = Arc::new(store.serve(options.lease, loader(&store, &derived))?);
     let first_key = opened.first_key.take();
-    let state = assemble(options, &api_key_format, store, derived, opened, lock)?;
+    let state = assemble(options, &api_key_format, store, derived, opened, serving)?;
     take_up_deletions(&state)?;
     Ok((state, first_key))
 }
@@ -256,7 +248,7 @@ pub(crate) fn assemble(
     store: Store,
     derived: Arc<Derived>,
     opened: OpenInstance,
-    serve_lock: Arc<ServeLock>,
+    serving: Arc<Serving>,
 ) -> Result<Arc<AppState>, ServerError> {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let metrics = Arc::new(Metrics::new());
@@ -270,7 +262,8 @@ pub(crate) fn assemble(
         api_key_format: api_key_format.clone(),
         default_tenant_id: opened.default_tenant_id,
         clock: Arc::clone(&options.clock),
-        serve_lock,
+        serving,
+        without_lease: options.without_lease,
         // One core stays free for everything else.
         rsa_keys: RsaKeys::new(
             options.rsa_stock,
@@ -322,8 +315,20 @@ fn delete_ended_values(store: &Store, now: Instant) -> Result<(), StorageError> 
     Ok(())
 }
 
+/// What fills the memory of this node, now and whenever it may be wrong.
+pub(crate) fn loader(store: &Store, derived: &Arc<Derived>) -> impl FnMut() -> bool + Send + 'static {
+    let (store, derived) = (store.clone(), Arc::clone(derived));
+    move || match load(&store, &derived) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "cannot load the API keys: nobody is let through until it works");
+            false
+        }
+    }
+}
+
 /// Fills the memory of this node from the database, forgetting what it knew before.
-pub(crate) fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
+fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
     store
         .read_between_commits::<_, StorageError>(|tx| {
             derived.clear();
@@ -385,10 +390,10 @@ fn take_up_deletions(state: &AppState) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Makes an API key in the database itself, while no server runs on it: the way back when no key manager is left.
+/// Makes an API key in the database itself: the way back when no key manager is left. On PostgreSQL servers may run on it.
 ///
 /// # Errors
-/// When the database is in use by a server, holds no instance, or the key cannot be made as wanted.
+/// When a SQLite file is in use by a server, the database holds no instance, or the key cannot be made as wanted.
 pub fn create_api_key(
     store: &StoreOptions,
     master_key: &MasterKey,
@@ -399,6 +404,5 @@ pub fn create_api_key(
     let format = ApiKeyFormat::new(api_key_prefix).map_err(ServerError::ApiKeyPrefix)?;
     let store = Store::open(store)?;
     store.check_schema()?;
-    let _lock = store.serve_lock(|| true)?;
     Ok(instance::create_api_key(&store, master_key, &format, wanted, clock)?)
 }

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant as Stopwatch, SystemTime};
 
 use claviger_crypto::{
     ApiKeyDigester, ApiKeyFormat, ApiKeyShape, CryptoError, RandomSource, Sealer, SystemRandom, random_array,
 };
 use claviger_domain::{Change, EntityId, Instant, Sealed, TenantId};
 use claviger_keyring::Keyring;
-use claviger_storage::{ServeLock, Store};
+use claviger_storage::{FeedStatus, Serving, Store};
 
 use crate::client_address::TrustedProxies;
 use crate::metrics::Metrics;
+use crate::options::WithoutLease;
 use crate::parsed_keys::ParsedKeys;
 use crate::public_url::PublicUrl;
 use crate::published::PublishedCache;
@@ -25,6 +26,12 @@ use crate::usage::{UsageLog, UsageNotes};
 
 /// Tells the time. A parameter, so that tests decide what time it is.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// How long a request waits for memory that may be trusted, if the database answers at all: reading the changes takes
+/// milliseconds.
+const LONGEST_WAIT_FOR_MEMORY: Duration = Duration::from_secs(1);
+/// How often it looks whether the wait is over.
+const LOOK_AT_MEMORY_EVERY: Duration = Duration::from_millis(2);
 
 /// The clock of the machine.
 #[must_use]
@@ -117,7 +124,8 @@ pub(crate) struct AppState {
     pub(crate) api_key_format: ApiKeyFormat,
     pub(crate) default_tenant_id: TenantId,
     pub(crate) clock: Clock,
-    pub(crate) serve_lock: Arc<ServeLock>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) without_lease: WithoutLease,
     pub(crate) rsa_keys: Arc<RsaKeys>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tenant_deletions: TenantDeletions,
@@ -172,19 +180,36 @@ impl AppState {
         SystemRandom
     }
 
-    /// Whether this node may decide from memory: it holds the database for itself.
+    /// Whether this node may decide from memory.
     pub(crate) fn serves(&self) -> bool {
-        self.serve_lock.holds()
+        self.serving.holds()
+    }
+
+    /// When this node may not decide from memory, asks the database for what has changed and waits until it has told, for as
+    /// long as that makes sense. Whoever goes on sees for himself whether it helped.
+    pub(crate) async fn wait_for_memory(&self) {
+        if self.serves() || self.without_lease == WithoutLease::Refuse {
+            return;
+        }
+        let asked = Stopwatch::now();
+        while self.serving.ask() && !self.serves() && asked.elapsed() < LONGEST_WAIT_FOR_MEMORY {
+            tokio::time::sleep(LOOK_AT_MEMORY_EVERY).await;
+        }
+    }
+
+    /// How this node follows the others, where there can be others.
+    pub(crate) fn feed(&self) -> Option<FeedStatus> {
+        self.serving.feed()
     }
 
     /// How often memory was loaded again.
     pub(crate) fn generation(&self) -> u64 {
-        self.serve_lock.generation()
+        self.serving.generation()
     }
 
     /// Whether the database answered lately.
     pub(crate) fn database_up(&self) -> bool {
-        self.serve_lock.database_up()
+        self.serving.database_up()
     }
 
     /// Whether a presented value is a generated key with a typing error: refused without a look-up.

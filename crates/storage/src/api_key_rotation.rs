@@ -46,6 +46,24 @@ impl ReadTransaction<'_> {
         rows.into_iter().map(|(digest, until)| parsed(&text, &digest, until)).collect()
     }
 
+    /// The earlier values of some keys, by the text of the key's id.
+    pub(crate) fn previous_digests_of(
+        &mut self,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<PreviousApiKeyDigest>>, StorageError> {
+        let query = previous::table
+            .filter(previous::api_key_id.eq_any(ids))
+            .order((previous::revision, previous::digest))
+            .select((previous::api_key_id, previous::digest, previous::valid_until));
+        let rows: Vec<(String, Vec<u8>, i64)> = self.run(|connection| query.load(connection))?;
+        let mut by_key: HashMap<String, Vec<PreviousApiKeyDigest>> = HashMap::new();
+        for (id, digest, until) in rows {
+            let value = parsed(&id, &digest, until)?;
+            by_key.entry(id).or_default().push(value);
+        }
+        Ok(by_key)
+    }
+
     /// The earlier values of all keys, by the text of the key's id. A row that makes no sense is left to `bad`: its value
     /// works no more.
     pub(crate) fn all_previous_api_key_digests(

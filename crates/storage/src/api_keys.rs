@@ -143,6 +143,22 @@ impl ReadTransaction<'_> {
         Ok(count.unsigned_abs())
     }
 
+    /// Those of the API keys that exist, as memory holds them.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when a row makes no sense, and failures of the database.
+    pub(crate) fn loaded_api_keys(&mut self, ids: &[String]) -> Result<Vec<LoadedApiKey>, StorageError> {
+        let query = api_key::table.filter(api_key::id.eq_any(ids)).select(COLUMNS);
+        let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
+        let mut previous = self.previous_digests_of(ids)?;
+        rows.into_iter()
+            .map(|row| {
+                let previous = previous.remove(&row.id).unwrap_or_default();
+                from_row(row).map(|(digest, api_key)| (digest, api_key, previous))
+            })
+            .collect()
+    }
+
     /// Calls `each` with every API key and its earlier values, in no order, without its sealed value. Rows are passed on as
     /// they come, so that a million keys need no memory here; earlier values do, which few keys have at a time. A row that
     /// makes no sense is passed as [`StorageError::Corrupt`] and does not keep the others back.
@@ -184,7 +200,7 @@ impl WriteTransaction<'_> {
         })?;
         self.insert_roles_of(&made)?;
         self.require_free(&stored.digest)?;
-        self.record_api_key(Action::Create, &made, None, Some(api_key_json(&made)))?;
+        self.record_api_key(Action::Create, &made, None, Some(api_key_json(&made)), Vec::new())?;
         self.announce(Change::ApiKeyWritten {
             digest: stored.digest,
             api_key: made,
@@ -270,7 +286,7 @@ impl WriteTransaction<'_> {
                 Action::Rotate
             }
         };
-        self.record_api_key(action, &after, Some(api_key_json(&before.api_key)), Some(now))?;
+        self.record_api_key(action, &after, Some(api_key_json(&before.api_key)), Some(now), ended.clone())?;
         self.announce(Change::ApiKeyWritten { digest, api_key: after.clone(), previous: valid, ended });
         Ok(after)
     }
@@ -385,6 +401,7 @@ impl WriteTransaction<'_> {
             |error| json!({ "corrupt": error.to_string() }),
             |(_, api_key)| api_key_json(&api_key),
         );
+        let ended_digests = previous.iter().chain([&digest]).copied().collect();
         self.announce(Change::ApiKeyDeleted { digest, id, previous });
         Ok(Record {
             entity: Entity::ApiKey,
@@ -392,6 +409,7 @@ impl WriteTransaction<'_> {
             tenant_id,
             before: Some(before),
             after: None,
+            ended_digests,
         })
     }
 
@@ -401,9 +419,11 @@ impl WriteTransaction<'_> {
         api_key: &ApiKey,
         before: Option<Value>,
         after: Option<Value>,
+        ended_digests: Vec<ApiKeyDigest>,
     ) -> Result<(), StorageError> {
         let (entity, entity_id) = (Entity::ApiKey, api_key.id.to_string());
-        self.record_as(action, Record { entity, entity_id, tenant_id: api_key.tenant_id, before, after })
+        let tenant_id = api_key.tenant_id;
+        self.record_as(action, Record { entity, entity_id, tenant_id, before, after, ended_digests })
     }
 }
 

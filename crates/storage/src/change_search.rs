@@ -112,7 +112,8 @@ impl ReadTransaction<'_> {
     /// As [`Self::search_changes`].
     pub fn find_change(&mut self, id: i64, scope: TenantScope) -> Result<Option<ChangeRow>, StorageError> {
         let query = within(scope).filter(change::id.eq(id));
-        let row: Option<Row> = self.run(|connection| query.first(connection).optional())?;
+        let row: Option<Row> =
+            self.run(|connection| query.select(Row::as_select()).first(connection).optional())?;
         row.map(ChangeRow::try_from).transpose()
     }
 
@@ -120,7 +121,7 @@ impl ReadTransaction<'_> {
     fn changes_by_ids(&mut self, ids: &[i64]) -> Result<Vec<ChangeRow>, StorageError> {
         let mut changes = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ROWS_AT_ONCE) {
-            let query = change::table.filter(change::id.eq_any(ids));
+            let query = change::table.filter(change::id.eq_any(ids)).select(Row::as_select());
             let rows: Vec<Row> = self.run(|connection| query.load(connection))?;
             let mut rows: HashMap<i64, Row> = rows.into_iter().map(|row| (row.id, row)).collect();
             for row in ids.iter().filter_map(|id| rows.remove(id)) {

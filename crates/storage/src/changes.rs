@@ -1,11 +1,12 @@
-//! The `change` table: one row for each object that a write touched, written in the same transaction.
+//! The `change` table: one row for each object that a write touched, written in the same transaction. It is the audit log, and
+//! what nodes follow.
 
-use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, TenantId};
+use claviger_domain::{Actor, ApiKeyDigest, ApiKeyId, Change, ChangeContext, Instant, TenantId};
 use diesel::prelude::*;
 use serde_json::Value;
 
 use crate::schema::change;
-use crate::transaction::corrupt;
+use crate::transaction::{Recorded, corrupt};
 use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
 
 /// What was done to an object.
@@ -79,6 +80,8 @@ pub(crate) struct Record {
     pub(crate) tenant_id: Option<TenantId>,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
+    /// The values of an API key that work no more from now on, and are not found in its own row any longer.
+    pub(crate) ended_digests: Vec<ApiKeyDigest>,
 }
 
 #[derive(Insertable)]
@@ -94,6 +97,7 @@ pub(crate) struct NewRow {
     action: &'static str,
     before: Option<String>,
     after: Option<String>,
+    ended_digests: Option<Vec<u8>>,
 }
 
 impl NewRow {
@@ -115,11 +119,14 @@ impl NewRow {
             action: action.as_str(),
             before: record.before.map(|value| value.to_string()),
             after: record.after.map(|value| value.to_string()),
+            ended_digests: (!record.ended_digests.is_empty())
+                .then(|| record.ended_digests.iter().flat_map(|digest| *digest.as_bytes()).collect()),
         }
     }
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = change)]
 pub(crate) struct Row {
     pub(crate) id: i64,
     instant: i64,
@@ -148,6 +155,7 @@ impl WriteTransaction<'_> {
     /// Inserts the row for a mutation that has a name of its own.
     pub(crate) fn record_as(&mut self, action: Action, record: Record) -> Result<(), StorageError> {
         self.announce_entities(&record);
+        self.note_recorded(if action == Action::Create { Recorded::Creations } else { Recorded::Changes });
         let row = NewRow::new(self.context(), action, record);
         self.run(|connection| diesel::insert_into(change::table).values(row).execute(connection)).map(drop)
     }
@@ -155,6 +163,9 @@ impl WriteTransaction<'_> {
     /// Inserts the rows for the deletion of many objects.
     pub(crate) fn record_deletions(&mut self, records: Vec<Record>) -> Result<(), StorageError> {
         records.iter().for_each(|record| self.announce_entities(record));
+        if !records.is_empty() {
+            self.note_recorded(Recorded::Changes);
+        }
         let context = self.context().clone();
         let rows = records.into_iter().map(|record| NewRow::new(&context, Action::Delete, record)).collect();
         self.run(|connection| dialect::insert_changes(connection, rows))
@@ -179,7 +190,12 @@ impl ReadTransaction<'_> {
     pub fn changes(&mut self, after_id: i64, limit: usize) -> Result<Vec<ChangeRow>, StorageError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<Row> = self.run(|connection| {
-            change::table.filter(change::id.gt(after_id)).order(change::id).limit(limit).load(connection)
+            change::table
+                .filter(change::id.gt(after_id))
+                .order(change::id)
+                .limit(limit)
+                .select(Row::as_select())
+                .load(connection)
         })?;
         rows.into_iter().map(ChangeRow::try_from).collect()
     }

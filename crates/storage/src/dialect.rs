@@ -1,5 +1,7 @@
 //! Everything that differs between SQLite and PostgreSQL. No other file looks which database it is.
 
+pub(crate) mod node;
+
 #[cfg(feature = "sqlite")]
 use std::path::Path;
 
@@ -50,11 +52,13 @@ pub(crate) fn connect(options: &StoreOptions, role: Role) -> Result<AnyConnectio
             let _ = role;
             let url = postgres_url(url, options.connection_timeout.as_secs());
             let mut connection = PgConnection::establish(&url).map_err(|error| unreachable(&error))?;
-            // An acknowledged write must survive a crash of the server, whatever the server's default says.
+            // An acknowledged write must survive a crash of the server, whatever the server's default says. A process that
+            // stands still in the middle of a write must not keep its rows from all others.
             connection
                 .batch_execute(
                     "SELECT set_config('synchronous_commit', 'on', false) \
-                     WHERE current_setting('synchronous_commit') = 'off'",
+                     WHERE current_setting('synchronous_commit') = 'off'; \
+                     SET idle_in_transaction_session_timeout = '5s'",
                 )
                 .map_err(|error| translate(error).into_error())?;
             Ok(AnyConnection::Postgres(connection))
@@ -89,6 +93,9 @@ fn postgres_url(url: &str, connect_timeout_in_seconds: u64) -> String {
     let parameters = [
         ("connect_timeout", connect_timeout_in_seconds.max(2).to_string()),
         ("tcp_user_timeout", String::from("10000")),
+        ("keepalives_idle", String::from("5")),
+        ("keepalives_interval", String::from("2")),
+        ("keepalives_count", String::from("3")),
         ("fallback_application_name", String::from("claviger")),
     ];
     for (name, value) in parameters {
@@ -162,10 +169,6 @@ pub(crate) fn begin_read(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
-/// The key of the advisory lock that every writing transaction of this schema shares.
-#[cfg(feature = "postgres")]
-const WRITERS: &str = "hashtextextended('claviger write ' || current_schema(), 0)";
-
 /// Starts a transaction that writes. On SQLite it takes the write lock at once: a transaction that only later
 /// finds out that it writes fails when another one wrote in between, however long it may wait.
 pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
@@ -175,14 +178,10 @@ pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
             AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            // The lock is held until the commit is done, even if this process is not there any more: see
-            // `try_serve_lock`.
-            let begin = format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock_shared({WRITERS})"
-            );
-            AnsiTransactionManager::begin_transaction_sql(connection, &begin)
-        }
+        AnyConnection::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
+            connection,
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        ),
     }
 }
 
@@ -412,93 +411,70 @@ pub(crate) fn lock_migrations(connection: &mut AnyConnection) -> Result<(), Stor
     }
 }
 
-/// The epoch of a store that does not serve: its writes are not compared with that of the database.
-pub(crate) const NO_EPOCH: i64 = 0;
-
-/// Inside a write: whether the node that writes is still the one that serves. Another one may have taken over while this
-/// one has not noticed yet, and would not hear of the write.
-pub(crate) fn require_epoch(connection: &mut AnyConnection, epoch: i64) -> Result<(), StorageError> {
-    if epoch == NO_EPOCH {
-        return Ok(());
-    }
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Err(StorageError::Backend(String::from("SQLite knows no epochs"))),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            let current: i64 =
-                one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM serve_epoch"), connection)?;
-            if current == epoch { Ok(()) } else { Err(StorageError::Unavailable) }
-        }
-    }
+/// How a database is had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServeLock {
+    /// By all who serve it.
+    Shared,
+    /// By one alone.
+    Exclusive,
 }
 
-/// Tries to become the one serving node of the database, in a new epoch. The lock goes with the connection. `None` when
-/// another node serves.
-pub(crate) fn try_serve_lock(connection: &mut AnyConnection) -> Result<Option<i64>, StorageError> {
+/// Tries to have the database in this way, for as long as the connection lasts. `false` when others have it in the other way.
+pub(crate) fn try_serve_lock(
+    connection: &mut AnyConnection,
+    wanted: ServeLock,
+) -> Result<bool, StorageError> {
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Ok(Some(NO_EPOCH)),
+        AnyConnection::Sqlite(_) => Ok(true),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             let key = advisory_key(connection, "serve")?;
-            let query = format!("SELECT pg_try_advisory_lock({key})");
-            if !one(diesel::dsl::sql::<Bool>(&query), connection)? {
-                return Ok(None);
-            }
-            // A commit that a killed node had sent goes on without it. Whoever loads memory now must not miss it.
-            // A node that lives, but has lost its lock without noticing, cannot write any more in the next epoch.
-            let writers_are_gone = format!(
-                "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock({WRITERS}); \
-                 SELECT nextval('serve_epoch'); COMMIT"
-            );
-            if let Err(error) = connection.batch_execute(&writers_are_gone) {
-                tracing::warn!(%error, "a write of another node is still under way");
-                connection
-                    .batch_execute(&format!("ROLLBACK; SELECT pg_advisory_unlock({key})"))
-                    .map_err(|error| translate(error).into_error())?;
-                return Ok(None);
-            }
-            // Nobody else can end this epoch while this connection has the lock.
-            one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM serve_epoch"), connection).map(Some)
+            let function = match wanted {
+                ServeLock::Shared => "pg_try_advisory_lock_shared",
+                ServeLock::Exclusive => "pg_try_advisory_lock",
+            };
+            one(diesel::dsl::sql::<Bool>(&format!("SELECT {function}({key})")), connection)
         }
     }
 }
 
-/// Asks the database for a sign of life, and whether this connection has the lock of [`try_serve_lock`].
-pub(crate) fn has_serve_lock(connection: &mut AnyConnection) -> Result<bool, StorageError> {
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(connection) => {
-            one(diesel::dsl::sql::<BigInt>("SELECT count(*) FROM sqlite_schema"), connection)
-                .map(|_: i64| true)
-        }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            let key = advisory_key(connection, "serve")?;
-            // A key of 64 bits is shown in two halves, with objsubid 1 (PostgreSQL manual, "pg_locks").
-            let query = format!(
-                "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted \
-                 AND pid = pg_backend_pid() AND objsubid = 1 \
-                 AND (classid::bigint << 32) | objid::bigint = {key}"
-            );
-            one(diesel::dsl::sql::<Bool>(&query), connection)
-        }
-    }
-}
-
-/// Gives the lock of [`try_serve_lock`] back now, instead of when the server notices that the connection is
-/// closed.
-pub(crate) fn release_serve_lock(connection: &mut AnyConnection) -> Result<(), StorageError> {
+/// Waits until no other process makes the first rows of an instance. The lock goes with the connection.
+pub(crate) fn lock_start(connection: &mut AnyConnection) -> Result<(), StorageError> {
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(_) => Ok(()),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
-            let key = advisory_key(connection, "serve")?;
+            let key = advisory_key(connection, "start")?;
             connection
-                .batch_execute(&format!("SELECT pg_advisory_unlock({key})"))
+                .batch_execute(&format!("SELECT pg_advisory_lock({key})"))
                 .map_err(|error| translate(error).into_error())
+        }
+    }
+}
+
+/// Whether there can be several nodes.
+pub(crate) const fn has_nodes(connection: &AnyConnection) -> bool {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => false,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => true,
+    }
+}
+
+/// Asks the database for a sign of life, which on SQLite takes a look at the file.
+pub(crate) fn is_alive(connection: &mut AnyConnection) -> Result<(), StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => {
+            one(diesel::dsl::sql::<BigInt>("SELECT count(*) FROM sqlite_schema"), connection).map(|_: i64| ())
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            one(diesel::dsl::sql::<BigInt>("SELECT 1::bigint"), connection).map(|_: i64| ())
         }
     }
 }
@@ -525,7 +501,7 @@ mod tests {
 
     #[test]
     fn timeouts_of_the_url_win() {
-        let added = "&tcp_user_timeout=10000&fallback_application_name=claviger";
+        let added = "&tcp_user_timeout=10000&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&fallback_application_name=claviger";
         assert_eq!(
             postgres_url("postgres://h/c?connect_timeout=9", 5),
             format!("postgres://h/c?connect_timeout=9{added}")

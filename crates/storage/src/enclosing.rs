@@ -1,17 +1,17 @@
 //! A store whose reads and writes all take place in one transaction: what is done with it happens wholly or not at all,
 //! whenever the process or the database ends.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use claviger_domain::{Actor, ChangeContext};
 use diesel::connection::TransactionManager;
 
 use crate::conn::{AnyConnection, Role, Transactions};
+use crate::lease::Moment;
 use crate::news::{Inside, News, lock};
 use crate::store::Inner;
-use crate::transaction::{ReadTransaction, WriteTransaction, attempt};
-use crate::{ATTEMPTS, StorageError, Store, TxError, dialect};
+use crate::transaction::{ReadTransaction, Recorded, WriteTransaction, attempt};
+use crate::{ATTEMPTS, StorageError, Store, TxError, confirmation, dialect};
 
 /// The transaction of such a store.
 pub(crate) struct Enclosing {
@@ -48,7 +48,7 @@ impl Store {
             pool: self.inner.pool.clone(),
             options: self.inner.options.clone(),
             news: Arc::new(News::new()),
-            epoch: Arc::clone(&self.inner.epoch),
+            node: Mutex::new(None),
             migrating: Mutex::new(()),
             retrying: Mutex::new(()),
             file_lock: self.inner.file_lock.clone(),
@@ -68,9 +68,12 @@ impl Store {
             }
         };
         let mut connection = connection.ok_or_else(over)?;
-        // A node that has lost the database in the meantime must not write to it any more.
-        dialect::require_epoch(&mut connection, inner.epoch.load(Ordering::SeqCst))?;
         Transactions::commit_transaction(&mut connection).map_err(lost)?;
+        let committed = Moment::now();
+        // Whatever was done may have taken something away from somebody.
+        let announced = confirmation::announce(&mut connection, None, Recorded::Changes)?;
+        drop(connection);
+        confirmation::wait(self, None, announced, committed);
         Ok(value)
     }
 }
@@ -104,7 +107,6 @@ impl Enclosing {
         let mut connection = guard.take().ok_or_else(over)?;
         let _inside = Inside::enter();
         let context = ChangeContext { actor: self.actor, ..context.clone() };
-        dialect::require_epoch(&mut connection, inner.epoch.load(Ordering::SeqCst))?;
         let mut attempts = 1;
         loop {
             Transactions::begin_transaction(&mut connection).map_err(lost)?;

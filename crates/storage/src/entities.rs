@@ -317,6 +317,7 @@ impl WriteTransaction<'_> {
             tenant_id: Some(entity.tenant_id),
             before,
             after,
+            ended_digests: Vec::new(),
         })
     }
 }
@@ -327,7 +328,14 @@ fn deleted_entity(row: Row) -> Record {
     let tenant_id = row.tenant_id.parse().ok();
     let before = DomainEntity::try_from(row)
         .map_or_else(|error| json!({ "corrupt": error.to_string() }), |found| entity_json(&found));
-    Record { entity: Entity::Entity, entity_id, tenant_id, before: Some(before), after: None }
+    Record {
+        entity: Entity::Entity,
+        entity_id,
+        tenant_id,
+        before: Some(before),
+        after: None,
+        ended_digests: Vec::new(),
+    }
 }
 
 /// The entity for a change row, without its secrets.

@@ -345,6 +345,7 @@ impl WriteTransaction<'_> {
             tenant_id: Some(grant.tenant_id),
             before,
             after,
+            ended_digests: Vec::new(),
         })
     }
 }
@@ -357,6 +358,7 @@ fn deleted_grant(grant: &EntityGrant) -> Record {
         tenant_id: Some(grant.tenant_id),
         before: Some(grant_json(grant)),
         after: None,
+        ended_digests: Vec::new(),
     }
 }
 

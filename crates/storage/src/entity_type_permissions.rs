@@ -172,7 +172,7 @@ impl WriteTransaction<'_> {
         after: Option<Value>,
     ) -> Result<(), StorageError> {
         let (entity, entity_id) = (Entity::EntityTypePermission, id.to_string());
-        self.record(Record { entity, entity_id, tenant_id: None, before, after })
+        self.record(Record { entity, entity_id, tenant_id: None, before, after, ended_digests: Vec::new() })
     }
 }
 

@@ -91,6 +91,7 @@ impl WriteTransaction<'_> {
                 "defaultTenantId": instance.default_tenant_id.to_string(),
                 "insertInstant": instance.insert_instant.epoch_millis(),
             })),
+            ended_digests: Vec::new(),
         })
     }
 
@@ -119,6 +120,7 @@ impl WriteTransaction<'_> {
             tenant_id: None,
             before: None,
             after: Some(json!({ "version": version, "insertInstant": insert_instant.epoch_millis() })),
+            ended_digests: Vec::new(),
         })
     }
 }

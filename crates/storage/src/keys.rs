@@ -237,7 +237,14 @@ impl WriteTransaction<'_> {
         before: Option<Value>,
         after: Option<Value>,
     ) -> Result<(), StorageError> {
-        self.record(Record { entity: Entity::Key, entity_id: id.to_string(), tenant_id: None, before, after })
+        self.record(Record {
+            entity: Entity::Key,
+            entity_id: id.to_string(),
+            tenant_id: None,
+            before,
+            after,
+            ended_digests: Vec::new(),
+        })
     }
 }
 

@@ -161,6 +161,7 @@ impl WriteTransaction<'_> {
             tenant_id: None,
             before,
             after,
+            ended_digests: Vec::new(),
         })
     }
 }

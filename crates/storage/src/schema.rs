@@ -236,6 +236,7 @@ diesel::table! {
         action -> Text,
         before -> Nullable<Text>,
         after -> Nullable<Text>,
+        ended_digests -> Nullable<Binary>,
     }
 }
 

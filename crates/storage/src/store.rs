@@ -1,6 +1,5 @@
 //! The store: how transactions start and end.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use claviger_domain::ChangeContext;
@@ -8,15 +7,18 @@ use diesel::QueryResult;
 use diesel::connection::TransactionManager;
 use diesel::r2d2::{Pool, PooledConnection};
 
+use crate::confirmation::Wait;
 use crate::conn::{AnyConnection, Manager, Role, Transactions, pool};
 use crate::dialect::translate;
 use crate::enclosing::Enclosing;
 use crate::file::FileLock;
+use crate::lease::Moment;
 use crate::news::{Inside, Listener, News, lock};
+use crate::serving::OwnNode;
 use crate::transaction::{Attempt, ReadTransaction, WriteTransaction, attempt};
 #[cfg(feature = "sqlite")]
 use crate::writer::Writer;
-use crate::{ATTEMPTS, DatabaseUrl, StorageError, StoreOptions, TxError, dialect};
+use crate::{ATTEMPTS, DatabaseUrl, StorageError, StoreOptions, TxError, confirmation, dialect};
 
 /// An open database. Clones share it; it is closed when the last one goes, after the writes that are queued.
 #[derive(Clone)]
@@ -31,8 +33,8 @@ pub(crate) struct Inner {
     pub(crate) pool: Pool<Manager>,
     pub(crate) options: StoreOptions,
     pub(crate) news: Arc<News>,
-    /// The epoch in which this node serves, if it does.
-    pub(crate) epoch: Arc<AtomicI64>,
+    /// As which node of many this store serves, if it does.
+    pub(crate) node: Mutex<OwnNode>,
     pub(crate) migrating: Mutex<()>,
     /// Held by a write that runs again. Losers that compete only with newcomers get their turn soon.
     pub(crate) retrying: Mutex<()>,
@@ -76,7 +78,7 @@ impl Store {
                 pool,
                 options,
                 news,
-                epoch: Arc::new(AtomicI64::new(dialect::NO_EPOCH)),
+                node: Mutex::new(None),
                 migrating: Mutex::new(()),
                 retrying: Mutex::new(()),
                 file_lock,
@@ -164,10 +166,14 @@ impl Store {
     /// must not start another write, and should not take long: on SQLite it runs on the one thread that
     /// writes, and others wait.
     ///
+    /// When this returns, no node decides from what was before: on SQLite the listener has heard of the write; on PostgreSQL
+    /// this node has, and unless the write only made objects, every other node that serves has too, or its lease has ended.
+    /// That can take as long as the longest lease.
+    ///
     /// # Errors
     /// Whatever the closure returns. [`StorageError::Stale`] or [`StorageError::Busy`] when ten runs were not
     /// enough. [`StorageError::Backend`] when it panicked. After [`StorageError::Unavailable`] it is unknown
-    /// whether the write took place.
+    /// whether the write took place, and whether all nodes have heard of it.
     pub fn write<T, E, F>(&self, context: &ChangeContext, mut closure: F) -> Result<T, TxError<E>>
     where
         T: Send + 'static,
@@ -182,34 +188,42 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             return writer.write(context, closure);
         }
+        let own = lock(&self.inner.node).clone();
         let mut turn = None;
         let mut attempts = 1;
         loop {
-            let result = self.write_once(context, &mut closure);
+            let result = self.write_once(context, &mut closure, &own);
             let again = matches!(result, Err(TxError::Storage(StorageError::Stale | StorageError::Busy)));
             if !again || attempts == ATTEMPTS {
-                return result;
+                drop(turn);
+                let Written { value, committed, wait } = result?;
+                confirmation::wait(self, Some(&own), wait, committed);
+                return Ok(value);
             }
             attempts += 1;
             turn.get_or_insert_with(|| lock(&self.inner.retrying));
         }
     }
 
+    /// One run of a write, on PostgreSQL, with what must be waited for afterwards. The connection is back in the pool then.
     fn write_once<T, E>(
         &self,
         context: &ChangeContext,
         closure: &mut dyn FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<E>>,
-    ) -> Result<T, TxError<E>> {
+        own: &OwnNode,
+    ) -> Result<Written<T>, TxError<E>> {
         let mut pooled = self.begin(dialect::begin_write)?;
         let _inside = Inside::enter();
-        let news = &self.inner.news;
-        let epoch = self.inner.epoch.load(Ordering::SeqCst);
-        let attempt = match dialect::require_epoch(&mut pooled.connection, epoch) {
-            Ok(()) => attempt(&mut pooled.connection, context, closure),
-            Err(error) => Attempt { result: Err(error.into()), changes: Vec::new() },
-        };
-        let result = attempt.result.and_then(|value| {
-            news.commit(&mut pooled.connection, || news.deliver(&attempt.changes))?;
+        let Attempt { result, changes, recorded } = attempt(&mut pooled.connection, context, closure);
+        let result = result.and_then(|value| {
+            if own.is_some() {
+                // What was committed is read back, in one order with what other nodes commit.
+                Transactions::commit_transaction(&mut pooled.connection)
+                    .map_err(|error| translate(error).into_error())?;
+            } else {
+                let news = &self.inner.news;
+                news.commit(&mut pooled.connection, || news.deliver(&changes))?;
+            }
             Ok(value)
         });
         pooled.broken = is_suspect(&result);
@@ -217,7 +231,19 @@ impl Store {
         if result.is_err() && Transactions::rollback_transaction(&mut pooled.connection).is_err() {
             pooled.broken = true;
         }
-        result
+        let (value, committed) = (result?, Moment::now());
+        let wait = confirmation::announce(&mut pooled.connection, Some(own), recorded)
+            .inspect_err(|_| pooled.broken = true)?;
+        Ok(Written { value, committed, wait })
+    }
+
+    /// Runs a statement on a connection of the pool, once and without a transaction.
+    pub(crate) fn on_connection<T>(
+        &self,
+        statement: impl FnOnce(&mut AnyConnection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut pooled = self.inner.pool.get().map_err(|_| StorageError::Unavailable)?;
+        statement(&mut pooled.connection).inspect_err(|_| pooled.broken = true)
     }
 
     /// Takes a connection out of the pool and starts a transaction on it. All that are in the pool may be
@@ -239,6 +265,15 @@ impl Store {
         }
         Err(error)
     }
+}
+
+/// A write that is committed.
+struct Written<T> {
+    value: T,
+    /// It was by this moment.
+    committed: Moment,
+    /// What must be waited for before it is answered.
+    wait: Wait,
 }
 
 /// Whether a connection on which this happened should be closed rather than used again. After a restart of

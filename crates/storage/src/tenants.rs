@@ -156,6 +156,7 @@ impl WriteTransaction<'_> {
             tenant_id: Some(id),
             before,
             after,
+            ended_digests: Vec::new(),
         })
     }
 }

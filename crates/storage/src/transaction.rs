@@ -80,6 +80,18 @@ pub struct WriteTransaction<'c> {
     read: ReadTransaction<'c>,
     context: &'c ChangeContext,
     changes: Vec<Change>,
+    recorded: Recorded,
+}
+
+/// What the rows say that a write left in the `change` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Recorded {
+    /// There are none.
+    Nothing,
+    /// Objects were made, which takes nothing away from anybody.
+    Creations,
+    /// Anything else.
+    Changes,
 }
 
 impl<'c> Deref for WriteTransaction<'c> {
@@ -102,6 +114,11 @@ impl WriteTransaction<'_> {
         self.context
     }
 
+    /// Notes that rows were left in the `change` table.
+    pub(crate) fn note_recorded(&mut self, recorded: Recorded) {
+        self.recorded = self.recorded.max(recorded);
+    }
+
     /// Queues the news of a change for the listener.
     pub(crate) fn announce(&mut self, change: Change) {
         self.changes.push(change);
@@ -119,6 +136,7 @@ impl WriteTransaction<'_> {
 pub(crate) struct Attempt<T, E> {
     pub(crate) result: Result<T, TxError<E>>,
     pub(crate) changes: Vec<Change>,
+    pub(crate) recorded: Recorded,
 }
 
 /// Runs the closure of a write once, inside the transaction or savepoint that is open. A panic in it is
@@ -128,14 +146,18 @@ pub(crate) fn attempt<T, E>(
     context: &ChangeContext,
     closure: &mut dyn FnMut(&mut WriteTransaction<'_>) -> Result<T, TxError<E>>,
 ) -> Attempt<T, E> {
-    let mut transaction =
-        WriteTransaction { read: ReadTransaction::new(connection), context, changes: Vec::new() };
+    let mut transaction = WriteTransaction {
+        read: ReadTransaction::new(connection),
+        context,
+        changes: Vec::new(),
+        recorded: Recorded::Nothing,
+    };
     // What the closure captured may be left half-changed, but it is never run again after a panic.
     let result = match catch_unwind(AssertUnwindSafe(|| closure(&mut transaction))) {
         Ok(result) => transaction.outcome(result),
         Err(_) => Err(TxError::Storage(StorageError::Backend(String::from("the operation panicked")))),
     };
-    Attempt { result, changes: transaction.changes }
+    Attempt { result, changes: transaction.changes, recorded: transaction.recorded }
 }
 
 /// A row that makes no sense.

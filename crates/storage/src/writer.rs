@@ -156,7 +156,7 @@ where
 
     fn changes(&self) -> &[Change] {
         match &self.attempt {
-            Some(Attempt { result: Ok(_), changes }) => changes,
+            Some(Attempt { result: Ok(_), changes, .. }) => changes,
             _ => &[],
         }
     }

@@ -21,6 +21,8 @@ mod suite {
     pub mod ip_access_control_search;
     pub mod key_search;
     pub mod locks;
+    #[cfg(feature = "postgres")]
+    pub mod nodes;
     pub mod objects;
     #[cfg(feature = "postgres")]
     pub mod only_postgres;
@@ -40,7 +42,7 @@ macro_rules! suite {
     (
         both { $($module:ident: $($name:ident)*;)* }
         sqlite { $($sqlite:ident)* }
-        postgres { $($postgres:ident)* }
+        postgres { $($only:ident: $($postgres:ident)*;)* }
     ) => {
         #[cfg(feature = "sqlite")]
         mod sqlite {
@@ -66,12 +68,12 @@ macro_rules! suite {
                     crate::support::on_postgres(stringify!($name), crate::suite::$module::$name);
                 }
             )*)*
-            $(
+            $($(
                 #[test]
                 fn $postgres() {
-                    crate::support::on_postgres(stringify!($postgres), crate::suite::only_postgres::$postgres);
+                    crate::support::on_postgres(stringify!($postgres), crate::suite::$only::$postgres);
                 }
-            )*
+            )*)*
         }
     };
 }
@@ -205,7 +207,7 @@ suite! {
         schema_pending_is_noticed;
     locks:
         memory_is_loaded_again_after_a_listener_panics
-        the_serve_lock_reports_health;
+        serving_reports_health;
     }
     sqlite {
         a_file_has_one_store
@@ -213,13 +215,23 @@ suite! {
         another_writer_makes_it_busy
     }
     postgres {
-        the_serve_lock_is_exclusive
-        a_lost_serve_lock_is_regained
-        a_lost_serve_lock_can_go_to_another
+    only_postgres:
         dead_connections_are_replaced
-        a_commit_of_unknown_outcome_spoils_memory
         deadlocks_are_resolved
         a_list_that_goes_meanwhile_is_missing
-        a_server_that_is_away_is_unavailable
+        a_server_that_is_away_is_unavailable;
+    nodes:
+        nodes_hear_of_each_other
+        nodes_end_with_the_state_of_the_database
+        nodes_read_what_commits_late
+        nodes_read_what_nobody_tells
+        nodes_follow_again_after_a_cut
+        nodes_wait_for_one_that_stands_still
+        nodes_do_not_wait_for_new_objects
+        nodes_come_and_go
+        nodes_forget_what_another_database_counted
+        nodes_without_lease_do_not_hold
+        nodes_keep_out_who_wants_it_alone
+        nodes_start_in_turn;
     }
 }

@@ -46,8 +46,7 @@ pub(crate) fn up(config: &mut Config) -> Result<(), Error> {
 pub(crate) fn down(config: &Config, to: &str) -> Result<(), Error> {
     require_database(config)?;
     let store = open(config)?;
-    // Nothing is kept in memory here that would have to be loaded again.
-    let _lock = store.serve_lock(|| true).map_err(|error| of(error, config))?;
+    let _turn = store.exclusive().map_err(|error| of(error, config))?;
     let undone = store.migrate_down(to).map_err(|error| of(error, config))?;
     Ok(print(&format_args!("migrations undone: {undone}\n"))?)
 }

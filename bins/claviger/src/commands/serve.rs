@@ -57,6 +57,8 @@ fn run(config: &mut Config) -> Result<(), Error> {
         upstream_token_audience: config.upstream_token_audience.clone(),
         upstream_token_lifetime: config.upstream_token_lifetime,
         entity_token_audience: config.entity_token_audience,
+        lease: config.lease,
+        without_lease: config.without_lease,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

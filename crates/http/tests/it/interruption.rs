@@ -53,55 +53,53 @@ fn rights_that_change_during_the_work_are_a_conflict(server: &Server) {
     assert!(keys["keys"].as_array().unwrap().iter().all(|key| key["name"] != json!(name)));
 }
 
-/// Only PostgreSQL can give the lock of one process to another.
+/// Only on PostgreSQL are there nodes that follow each other.
 #[cfg(feature = "postgres")]
-mod lock {
-    use claviger_storage::Store;
-    use diesel::connection::SimpleConnection;
-    use diesel::{Connection, PgConnection};
+mod lease {
+    use std::time::Duration;
 
-    use crate::support::Server;
-    use crate::support::database::postgres_url;
+    use claviger_http::WithoutLease;
+    use serde_json::json;
+
+    use crate::support::database::Database;
+    use crate::support::{Server, Settings};
 
     mod postgres {
         use crate::support::{Kind, on_own};
 
         #[test]
-        fn a_server_that_lost_its_lock_answers_nobody() {
-            let name = concat!(module_path!(), "::a_server_that_lost_its_lock_answers_nobody");
-            on_own(Kind::Postgres, name, super::a_server_that_lost_its_lock_answers_nobody);
+        fn a_server_without_a_lease_answers_nobody() {
+            let name = concat!(module_path!(), "::a_server_without_a_lease_answers_nobody");
+            on_own(Kind::Postgres, name, super::a_server_without_a_lease_answers_nobody);
         }
     }
 
-    fn a_server_that_lost_its_lock_answers_nobody(server: &Server) {
-        let manager = server.as_key_manager();
-        let anonymous = server.anonymous();
-        manager.get("/api/key").ok();
-        anonymous.get("/.well-known/jwks.json").ok();
-        let (options, application) = server.database();
-        let other = Store::open(&options).unwrap();
-        let mut connection = PgConnection::establish(&postgres_url().unwrap()).unwrap();
-        let terminate = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{application}' \
-             AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
-        );
-        let lock = loop {
-            connection.batch_execute(&terminate).unwrap();
-            if let Ok(lock) = other.serve_lock(|| true) {
-                break lock;
+    fn a_server_without_a_lease_answers_nobody(server: &Server) {
+        for without_lease in [WithoutLease::Ask, WithoutLease::Refuse] {
+            let settings =
+                Settings { lease: Duration::from_millis(500), without_lease, ..Settings::default() };
+            let server = Server::start(Database::new(server.kind()), settings);
+            let manager = server.as_key_manager();
+            let anonymous = server.anonymous();
+            manager.get("/api/key").ok();
+            anonymous.get("/.well-known/jwks.json").ok();
+            // The database is there, but nobody can say what has changed.
+            server.database_execute("ALTER SEQUENCE feed_barrier RENAME TO gone");
+            while manager.get("/api/system/version").status == 200 {}
+            for path in ["/api/system/version", "/api/key", "/.well-known/jwks.json"] {
+                let reply = manager.get(path);
+                assert_eq!((reply.status, reply.errors()), (503, vec!["[Unavailable]".to_owned()]), "{path}");
             }
-        };
-        while manager.get("/api/system/version").status == 200 {}
-        for path in ["/api/system/version", "/api/key", "/.well-known/jwks.json"] {
-            let reply = manager.get(path);
-            assert_eq!((reply.status, reply.errors()), (503, vec!["[Unavailable]".to_owned()]), "{path}");
+            let body = json!({"tenant": {"name": "not to be"}});
+            assert_eq!(manager.post("/api/tenant", &body).status, 503);
+            assert_eq!(server.with_key("unknown").get("/api/key").status, 503);
+            let health = anonymous.get("/api/health").status;
+            assert_eq!((health, anonymous.get("/api/status").status), (500, 452));
+            anonymous.get("/api/key").denied();
+            server.database_execute("ALTER SEQUENCE gone RENAME TO feed_barrier");
+            while manager.get("/api/system/version").status != 200 {}
+            manager.get("/api/key").ok();
+            anonymous.get("/.well-known/jwks.json").ok();
         }
-        assert_eq!(server.with_key("unknown").get("/api/key").status, 503);
-        assert_eq!((anonymous.get("/api/health").status, anonymous.get("/api/status").status), (500, 452));
-        anonymous.get("/api/key").denied();
-        drop(lock);
-        while manager.get("/api/system/version").status != 200 {}
-        manager.get("/api/key").ok();
-        anonymous.get("/.well-known/jwks.json").ok();
     }
 }

@@ -1,4 +1,4 @@
-//! What only a server can do: connections are lost, and other nodes come and go.
+//! What only a server can do: connections are lost, and others are in the way.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -11,9 +11,9 @@ use crate::support::{Database, objects, read, try_write, wait_until, write};
 const ALL: TenantScope = TenantScope::All;
 
 /// Ends the connections of the stores of this test that meet the condition, and waits until they are gone.
-fn terminate(db: &Database, condition: &str) -> usize {
+pub fn terminate(db: &Database, condition: &str) -> usize {
     let own = format!("FROM pg_stat_activity WHERE application_name = '{}'", db.application_name());
-    let pids = db.texts(&format!("SELECT pid::text AS value {own} AND {condition}"));
+    let pids = db.texts(&format!("SELECT pid::text AS value {own} AND ({condition})"));
     for pid in &pids {
         db.texts(&format!("SELECT pg_terminate_backend({pid})::text AS value"));
     }
@@ -23,61 +23,6 @@ fn terminate(db: &Database, condition: &str) -> usize {
             || db.texts(&format!("SELECT pid::text AS value {own} AND pid::text IN ({list})")).is_empty()
     });
     pids.len()
-}
-
-/// Connections with an advisory lock; nobody migrates at that moment.
-const SERVING: &str = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)";
-
-pub fn the_serve_lock_is_exclusive(db: &Database) {
-    let other = Store::open(&db.options).unwrap();
-    let lock = db.store.serve_lock(|| true).unwrap();
-    assert!(lock.holds());
-    assert_eq!(other.serve_lock(|| true).map(drop), Err(StorageError::Locked));
-    assert_eq!(db.store.serve_lock(|| true).map(drop), Err(StorageError::Locked));
-    drop(lock);
-    let lock = other.serve_lock(|| true).unwrap();
-    assert!(lock.holds());
-    assert_eq!(db.store.serve_lock(|| true).map(drop), Err(StorageError::Locked));
-}
-
-pub fn a_lost_serve_lock_is_regained(db: &Database) {
-    let loads = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&loads);
-    let lock = db.store.serve_lock(move || counter.fetch_add(1, Ordering::SeqCst) < 9).unwrap();
-    assert_eq!((lock.generation(), loads.load(Ordering::SeqCst)), (0, 0));
-    for generation in 1..=2 {
-        assert_eq!(terminate(db, SERVING), 1);
-        wait_until("memory is loaded again", || lock.generation() == generation && lock.holds());
-        assert_eq!(loads.load(Ordering::SeqCst) as u64, generation);
-        assert!(lock.database_up());
-    }
-}
-
-pub fn a_lost_serve_lock_can_go_to_another(db: &Database) {
-    let lock = db.store.serve_lock(|| true).unwrap();
-    let other = Store::open(&db.options).unwrap();
-    let taken = std::cell::RefCell::new(None);
-    wait_until("the other node has the lock", || {
-        terminate(db, SERVING);
-        *taken.borrow_mut() = other.serve_lock(|| true).ok();
-        taken.borrow().is_some()
-    });
-    // Whether the first node has noticed or not: it writes nothing that the other one would not hear of.
-    let insert =
-        |store: &Store, number| try_write(store, move |tx| tx.insert_tenant(&objects::tenant(number)));
-    assert_eq!(insert(&db.store, 1), Err(StorageError::Unavailable));
-    assert_eq!(insert(&other, 2), Ok(()));
-    let before = lock.generation();
-    wait_until("the first node knows", || !lock.holds());
-    // The database itself is well.
-    wait_until("the first node asks in vain", || lock.database_up());
-    assert!(!lock.holds() && taken.borrow().as_ref().unwrap().holds());
-    assert_eq!(lock.generation(), before);
-    drop(taken);
-    wait_until("the first node has it again", || lock.holds());
-    assert_eq!(lock.generation(), before + 1);
-    assert_eq!(insert(&db.store, 3), Ok(()));
-    assert_eq!(insert(&other, 4), Err(StorageError::Unavailable));
 }
 
 pub fn dead_connections_are_replaced(db: &Database) {
@@ -117,32 +62,6 @@ pub fn dead_connections_are_replaced(db: &Database) {
 fn kill_writer(db: &Database) -> impl Fn() + Send + use<> {
     let db = Database { store: db.store.clone(), options: db.options.clone(), kind: db.kind };
     move || assert_eq!(terminate(&db, "state = 'idle in transaction'"), 1)
-}
-
-pub fn a_commit_of_unknown_outcome_spoils_memory(db: &Database) {
-    let heard = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&heard);
-    let listener = move |_: &[_]| {
-        counter.fetch_add(1, Ordering::SeqCst);
-    };
-    db.store.set_listener(Arc::new(listener)).unwrap();
-    let (load, loading) = std::sync::mpsc::sync_channel::<()>(0);
-    let lock = db.store.serve_lock(move || loading.recv().is_ok()).unwrap();
-    let killer = kill_writer(db);
-    let result = try_write(&db.store, move |tx| {
-        tx.insert_tenant(&objects::tenant(1))?;
-        killer();
-        Ok(())
-    });
-    assert_eq!(result, Err(StorageError::Unavailable));
-    assert!(!lock.holds(), "the change may be there, and memory does not have it");
-    assert_eq!(heard.load(Ordering::SeqCst), 0);
-    load.send(()).unwrap();
-    wait_until("memory is loaded again", || lock.holds());
-    assert_eq!(lock.generation(), 1);
-    write(&db.store, |tx| tx.insert_tenant(&objects::tenant(2)));
-    assert_eq!(heard.load(Ordering::SeqCst), 1);
-    drop(load);
 }
 
 pub fn deadlocks_are_resolved(db: &Database) {

@@ -25,11 +25,11 @@ pub fn a_file_has_one_store(db: &Database) {
         let through_link = StoreOptions::new(DatabaseUrl::Sqlite(link));
         assert_eq!(Store::open(&through_link).map(drop), Err(StorageError::Locked));
     }
-    // While the serve lock lives the file stays locked, also after the store has gone.
+    // While somebody serves it the file stays locked, also after the store has gone.
     let mut other = db.options.clone();
     other.url = DatabaseUrl::Sqlite(path(&db.options).with_file_name("other.db"));
     let store = Store::open(&other).unwrap();
-    let serving = store.serve_lock(|| true).unwrap();
+    let serving = store.serve(claviger_storage::DEFAULT_LEASE, || true).unwrap();
     drop(store);
     assert_eq!(Store::open(&other).map(drop), Err(StorageError::Locked));
     drop(serving);

@@ -11,9 +11,9 @@ use claviger_crypto::{MasterKey, Sealer};
 use claviger_domain::{Actor, EntityId, Instant, Name, Permissions, SecretBytes, SecretText, TenantId};
 use claviger_http::{
     Clock, CommandLineApiKey, ListenAddress, RsaStockSize, ServerError, ServerOptions, Stop, TrustedProxies,
-    create_api_key, serve,
+    WithoutLease, create_api_key, serve,
 };
-use claviger_storage::{StorageError, Store, StoreOptions};
+use claviger_storage::{DEFAULT_LEASE, StorageError, Store, StoreOptions};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -44,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) upstream_token_lifetime: Duration,
     /// Which entity stands for the API behind gateways, by the number of its id; 0 for none.
     pub(crate) entity_token_audience: u128,
+    /// As the setting `LEASE_MILLISECONDS`.
+    pub(crate) lease: Duration,
+    pub(crate) without_lease: WithoutLease,
     /// Whether it listens on a Unix socket, at [`Server::socket`], and not on TCP.
     pub(crate) unix_socket: bool,
     /// Whether the first key manager has the value [`BOOTSTRAP`]; else one is generated.
@@ -63,6 +66,8 @@ impl Default for Settings {
             upstream_token_audience: "",
             upstream_token_lifetime: Duration::from_secs(60),
             entity_token_audience: 0,
+            lease: DEFAULT_LEASE,
+            without_lease: WithoutLease::Ask,
             unix_socket: false,
             bootstrap: true,
             longest_body: Duration::from_secs(30),
@@ -140,6 +145,8 @@ impl Server {
                 0 => None,
                 number => Some(EntityId::from_u128(number)),
             },
+            lease: self.settings.lease,
+            without_lease: self.settings.without_lease,
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),
@@ -172,8 +179,7 @@ impl Server {
     fn wait_for_release(&self) {
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         loop {
-            let lock =
-                Store::open(&self.store_options()).and_then(|store| store.serve_lock(|| true).map(drop));
+            let lock = Store::open(&self.store_options()).and_then(|store| store.exclusive().map(drop));
             match lock {
                 Ok(()) => return,
                 Err(StorageError::Locked) if std::time::Instant::now() < deadline => thread::yield_now(),

@@ -1,0 +1,238 @@
+//! What nodes on PostgreSQL tell each other through the database: who is there, how far each has read, and that there is
+//! something to read.
+//!
+//! A number is drawn from the sequence `feed_barrier` after each commit. A node looks at the sequence before it reads, so that
+//! it has read every commit whose number it saw there. In the table `node` each says how far it is.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+#[cfg(feature = "postgres")]
+use super::advisory_key;
+use super::{one, translate};
+use crate::StorageError;
+use crate::conn::AnyConnection;
+
+/// What a commit was told to the nodes as.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub(crate) struct Announced {
+    /// A node that has read this far has read the commit.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) barrier: i64,
+    /// How many nodes there were besides.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) others: i64,
+    /// The longest lease of any of them.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) lease_milliseconds: i64,
+}
+
+/// One text.
+#[derive(QueryableByName)]
+struct Value {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
+/// One number.
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+}
+
+fn failed(error: diesel::result::Error) -> StorageError {
+    translate(error).into_error()
+}
+
+/// Names the notifications of this schema.
+pub(crate) fn channel(connection: &mut AnyConnection) -> Result<String, StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Err(no_nodes()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            advisory_key(connection, "feed").map(|key| format!("claviger_{:016x}", key.cast_unsigned()))
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn no_nodes() -> StorageError {
+    StorageError::Backend(String::from("SQLite knows no nodes"))
+}
+
+/// Prepares a connection for following the changes: nothing that is written through it needs to survive a crash of the
+/// database but for [`join`], and what is told on the channel reaches it.
+pub(crate) fn follow(connection: &mut AnyConnection, channel: &str) -> Result<(), StorageError> {
+    use diesel::connection::SimpleConnection;
+    connection.batch_execute(&format!("SET synchronous_commit = off; LISTEN {channel}")).map_err(failed)
+}
+
+/// Whether anything was told since the last time. It is a look at what has arrived, and waits for nothing.
+pub(crate) fn was_told(connection: &mut AnyConnection) -> Result<bool, StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Err(no_nodes()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let mut told = false;
+            for notification in connection.notifications_iter() {
+                notification.map_err(|error| match failed(error) {
+                    // Whatever it says, the connection is of no use any more.
+                    StorageError::Backend(reason) => {
+                        tracing::warn!(reason, "lost the connection that follows the changes");
+                        StorageError::Unavailable
+                    }
+                    other => other,
+                })?;
+                told = true;
+            }
+            Ok(told)
+        }
+    }
+}
+
+/// Which database this is: another one after a fail-over, although the address is the same. `None` if it does not say.
+pub(crate) fn identity(connection: &mut AnyConnection) -> Option<String> {
+    let query = diesel::sql_query(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()) || '/' || \
+         left(pg_walfile_name(pg_current_wal_lsn()), 8) AS value",
+    );
+    query.get_result::<Value>(connection).ok().map(|row| row.value)
+}
+
+/// How far commits have been told by now. What is read afterwards holds all of these.
+pub(crate) fn barrier(connection: &mut AnyConnection) -> Result<i64, StorageError> {
+    one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM feed_barrier"), connection)
+}
+
+/// What is visible in the open transaction, or now.
+#[derive(QueryableByName)]
+pub(crate) struct Snapshot {
+    /// As PostgreSQL writes it (manual, "pg_snapshot").
+    #[diesel(sql_type = Text)]
+    pub(crate) snapshot: String,
+    /// The highest number of a transaction that has changed something, of those that are visible.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) newest: i64,
+}
+
+/// What is visible in the open transaction, or now.
+pub(crate) fn snapshot(connection: &mut AnyConnection) -> Result<Snapshot, StorageError> {
+    diesel::sql_query(
+        "SELECT pg_current_snapshot()::text AS snapshot, \
+                (SELECT coalesce(max(transaction_id), 0) FROM change) AS newest",
+    )
+    .get_result(connection)
+    .map_err(failed)
+}
+
+/// Tells the nodes that something was committed, after the commit: what is told within a transaction makes its commit wait
+/// for those of all others.
+pub(crate) fn announce(
+    connection: &mut AnyConnection,
+    channel: &str,
+    own_id: Option<&str>,
+) -> Result<Announced, StorageError> {
+    diesel::sql_query(
+        "SELECT nextval('feed_barrier') AS barrier, nodes.others, nodes.lease_milliseconds, pg_notify($1, '') IS NULL \
+         FROM (SELECT count(*) AS others, coalesce(max(lease_milliseconds), 0) AS lease_milliseconds \
+               FROM node WHERE id <> $2) AS nodes",
+    )
+    .bind::<Text, _>(channel)
+    .bind::<Text, _>(own_id.unwrap_or_default())
+    .get_result(connection)
+    .map_err(failed)
+}
+
+/// How many nodes besides have not read as far as this.
+pub(crate) fn unconfirmed(
+    connection: &mut AnyConnection,
+    barrier: i64,
+    own_id: Option<&str>,
+) -> Result<i64, StorageError> {
+    diesel::sql_query("SELECT count(*) AS value FROM node WHERE applied < $1 AND id <> $2")
+        .bind::<BigInt, _>(barrier)
+        .bind::<Text, _>(own_id.unwrap_or_default())
+        .get_result::<Number>(connection)
+        .map(|row| row.value)
+        .map_err(failed)
+}
+
+/// Takes nodes off the list that have not read as far as this although their lease must have run out. Who lives after all
+/// joins again before it decides anything.
+pub(crate) fn expel(
+    connection: &mut AnyConnection,
+    barrier: i64,
+    own_id: Option<&str>,
+) -> Result<usize, StorageError> {
+    diesel::sql_query("DELETE FROM node WHERE applied < $1 AND id <> $2")
+        .bind::<BigInt, _>(barrier)
+        .bind::<Text, _>(own_id.unwrap_or_default())
+        .execute(connection)
+        .map_err(failed)
+}
+
+/// Puts this node on the list, for good: it must be there after a crash of the database too, while its lease runs.
+pub(crate) fn join(
+    connection: &mut AnyConnection,
+    id: &str,
+    applied: i64,
+    lease_milliseconds: i64,
+) -> Result<(), StorageError> {
+    use diesel::connection::SimpleConnection;
+    connection.batch_execute("SET synchronous_commit = on").map_err(failed)?;
+    diesel::sql_query(
+        "INSERT INTO node (id, applied, lease_milliseconds) VALUES ($1, $2, $3) \
+         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied",
+    )
+    .bind::<Text, _>(id)
+    .bind::<BigInt, _>(applied)
+    .bind::<BigInt, _>(lease_milliseconds)
+    .execute(connection)
+    .map_err(failed)?;
+    connection.batch_execute("SET synchronous_commit = off").map_err(failed)
+}
+
+/// Says how far this node has read, and answers how many nodes there are with it; `None` if it is not on the list.
+pub(crate) fn confirm(
+    connection: &mut AnyConnection,
+    id: &str,
+    applied: i64,
+) -> Result<Option<i64>, StorageError> {
+    diesel::sql_query(
+        "UPDATE node SET applied = $2 WHERE id = $1 RETURNING (SELECT count(*) FROM node) AS value",
+    )
+    .bind::<Text, _>(id)
+    .bind::<BigInt, _>(applied)
+    .get_result::<Number>(connection)
+    .optional()
+    .map(|row| row.map(|row| row.value))
+    .map_err(failed)
+}
+
+/// Takes this node off the list.
+pub(crate) fn leave(connection: &mut AnyConnection, id: &str) -> Result<(), StorageError> {
+    diesel::sql_query("DELETE FROM node WHERE id = $1")
+        .bind::<Text, _>(id)
+        .execute(connection)
+        .map(drop)
+        .map_err(failed)
+}
+
+/// A name for a node that no other one has.
+pub(crate) fn new_id(connection: &mut AnyConnection) -> Result<String, StorageError> {
+    one(diesel::dsl::sql::<Text>("SELECT gen_random_uuid()::text"), connection)
+}
+
+/// Takes the marks off changes that another database made, from which this one was restored: its transactions have other
+/// numbers, some of which are yet to come here.
+pub(crate) fn forget_foreign_transactions(connection: &mut AnyConnection) -> Result<usize, StorageError> {
+    diesel::sql_query(
+        "UPDATE change SET transaction_id = NULL \
+         WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
+    )
+    .execute(connection)
+    .map_err(failed)
+}

@@ -1,0 +1,1 @@
+ALTER TABLE change DROP COLUMN ended_digests;

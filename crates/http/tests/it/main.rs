@@ -27,6 +27,7 @@ mod ip_acl;
 mod isolation;
 mod key;
 mod metrics;
+mod nodes;
 mod oauth;
 mod patch;
 mod property;

@@ -1,5 +1,8 @@
 //! Databases that tests throw away: a SQLite file in a temporary directory, a PostgreSQL schema.
 
+#[cfg(feature = "postgres")]
+use std::sync::Arc;
+
 use claviger_storage::{DatabaseUrl, StoreOptions};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
@@ -22,7 +25,7 @@ pub(crate) fn postgres_url() -> Option<String> {
 pub(crate) enum Database {
     Sqlite(TempDir),
     #[cfg(feature = "postgres")]
-    Postgres(schema::Schema),
+    Postgres(Arc<schema::Schema>),
 }
 
 impl Database {
@@ -30,9 +33,18 @@ impl Database {
         match kind {
             Kind::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
             #[cfg(feature = "postgres")]
-            Kind::Postgres => Self::Postgres(schema::Schema::create()),
+            Kind::Postgres => Self::Postgres(Arc::new(schema::Schema::create())),
             #[cfg(not(feature = "postgres"))]
             Kind::Postgres => unreachable!("made with the feature only"),
+        }
+    }
+
+    /// The same database, for one more server.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn shared(&self) -> Self {
+        match self {
+            Self::Sqlite(_) => panic!("a file has one server"),
+            Self::Postgres(schema) => Self::Postgres(Arc::clone(schema)),
         }
     }
 
@@ -42,15 +54,6 @@ impl Database {
             Self::Sqlite(_) => Kind::Sqlite,
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => Kind::Postgres,
-        }
-    }
-
-    /// The name of its connections in `pg_stat_activity`.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn application_name(&self) -> String {
-        match self {
-            Self::Sqlite(_) => String::new(),
-            Self::Postgres(schema) => schema.name().to_owned(),
         }
     }
 
@@ -114,10 +117,6 @@ mod schema {
             let separator = if self.server.contains('?') { '&' } else { '?' };
             let name = &self.name;
             format!("{}{separator}options=-c%20search_path%3D{name}&application_name={name}", self.server)
-        }
-
-        pub(super) fn name(&self) -> &str {
-            &self.name
         }
     }
 

@@ -208,6 +208,19 @@ impl Server {
         })
     }
 
+    /// Makes an unrestricted API key as an operator does while this server runs, and returns its value.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn command_line_api_key_beside(&self, name: &str) -> String {
+        let wanted = CommandLineApiKey {
+            name: Name::try_from(name.to_owned()).unwrap(),
+            key_manager: false,
+            permissions: Permissions::All,
+            tenant_id: None,
+        };
+        let made = create_api_key(&self.store_options(), &master_key(), PREFIX, wanted, &self.clock());
+        made.unwrap().1.expose().to_owned()
+    }
+
     fn store_options(&self) -> StoreOptions {
         StoreOptions { pool_size: 6, ..self.database.options() }
     }
@@ -245,10 +258,10 @@ impl Server {
         self.database.execute(statements);
     }
 
-    /// How to open its database, and the name under which its connections are known.
+    /// One more server on the same database.
     #[cfg(feature = "postgres")]
-    pub(crate) fn database(&self) -> (StoreOptions, String) {
-        (self.store_options(), self.database.application_name())
+    pub(crate) fn beside(&self, settings: Settings) -> Self {
+        Self::start(self.database.shared(), settings)
     }
 
     /// Where the server listens.

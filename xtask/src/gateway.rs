@@ -13,10 +13,11 @@ mod verdict;
 
 use crate::run::{Failure, Result};
 use generator::Generated;
+pub(crate) use generator::Random;
 use http::{Head, skip_body};
 use records::{Notes, REACHED};
-use stand::{Claviger, Directory, Running};
-pub(crate) use stand::{Gateway, Sabotage};
+use stand::{Claviger, Running};
+pub(crate) use stand::{Directory, Gateway, Sabotage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -80,7 +81,7 @@ pub(crate) fn run(plan: Plan) -> Result<()> {
             plan.gateway.program()
         ))
     })?;
-    let directory = Directory::new()?;
+    let directory = Directory::new("gateway")?;
     let claviger = Claviger::start(&directory)?;
     on(&claviger, &directory, plan, &program)
 }
@@ -101,7 +102,7 @@ pub(crate) fn few() -> Result<Vec<&'static str>> {
     if present.is_empty() {
         return Ok(absent);
     }
-    let directory = Directory::new()?;
+    let directory = Directory::new("gateway")?;
     let claviger = Claviger::start(&directory)?;
     for (gateway, program) in present {
         for sabotage in [None, Some(Sabotage::Headers), Some(Sabotage::Path)] {

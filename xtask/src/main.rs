@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod cluster;
 mod codegen;
 mod deps;
 mod features;
@@ -48,6 +49,12 @@ Usage: cargo xtask <command>
                       100000 or N misleading requests through a real gateway with the configuration of docs/gateways;
                       with --sabotage the configuration is spoilt, which must be found
   gateway-test --short  the form that belongs to `test`: every gateway that is installed, with and without sabotage
+  cluster-test [--seconds N] [--seed N] [--nodes N] [--sabotage cache|unconfirmed]
+                      three or N servers on one PostgreSQL with clients on all of them, while nodes are frozen, killed and cut
+                      off and the database is stopped: no key is accepted after its revocation was acknowledged, and nothing
+                      acknowledged is lost. Until a million decisions and a thousand revocations of a release build, which writes
+                      docs/PERFORMANCE.md, or N seconds; with --sabotage the server is spoilt, which must be found in a minute
+  cluster-test --short  the form that belongs to `test`: a few faults, and both kinds of sabotage
   help                this text
 
 Environment:
@@ -82,6 +89,8 @@ enum Task {
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
     GatewayTestShort,
+    ClusterTest(cluster::Plan),
+    ClusterTestShort,
 }
 
 fn main() -> ExitCode {
@@ -118,6 +127,8 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("gateway-test", ["--short"]) => Some(Task::GatewayTestShort),
         ("gateway-test", rest) => gateway::parse(rest).map(Task::GatewayTest),
+        ("cluster-test", ["--short"]) => Some(Task::ClusterTestShort),
+        ("cluster-test", rest) => cluster::parse(rest).map(Task::ClusterTest),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
         ("check", []) => Some(Task::Check),
@@ -179,6 +190,8 @@ fn perform(task: Task) -> Result<u8> {
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
         Task::GatewayTestShort => done(test::gateways()),
+        Task::ClusterTest(plan) => done(cluster::run(plan)),
+        Task::ClusterTestShort => done(test::cluster()),
     }
 }
 
@@ -222,6 +235,8 @@ mod tests {
         check("migrate check", Some(Task::MigrateCheck));
         check("gateway-test --short", Some(Task::GatewayTestShort));
         check("gateway-test --requests 5", gateway::parse(&["--requests", "5"]).map(Task::GatewayTest));
+        check("cluster-test --short", Some(Task::ClusterTestShort));
+        check("cluster-test --seconds 5", cluster::parse(&["--seconds", "5"]).map(Task::ClusterTest));
         check("fuzz jwt --seconds 5", fuzz::parse(&["jwt", "--seconds", "5"]).map(Task::Fuzz));
     }
 
@@ -239,6 +254,7 @@ mod tests {
             "migrate new a b",
             "fuzz everything",
             "gateway-test now",
+            "cluster-test now",
         ] {
             check(text, None);
         }
@@ -258,6 +274,7 @@ mod tests {
             "bench",
             "fuzz",
             "gateway-test",
+            "cluster-test",
             "help",
         ] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");

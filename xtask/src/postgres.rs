@@ -4,14 +4,15 @@
 //! (other users of the machine could otherwise act as its superuser), keeps `fsync` on because tests kill it, and runs
 //! as an unprivileged user where we are root, since PostgreSQL refuses root. A small shell guards it: the guard waits
 //! for the end of its standard input, which comes when this process ends in any way, an interrupt and `kill -9`
-//! included; then it stops the server and removes the directory.
+//! included; then it stops the server and removes the directory. Until then it takes orders there: a test may stop the
+//! server in between and start it again.
 
 use crate::run::{Failure, Result, read};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The variable with the URL of a server that the tests may use; its user must be allowed to create schemas.
 pub(crate) const URL_VARIABLE: &str = "CLAVIGER_TEST_POSTGRES_URL";
@@ -21,7 +22,8 @@ pub(crate) const REQUIRE_VARIABLE: &str = "CLAVIGER_REQUIRE_POSTGRES";
 const ATTEMPTS: usize = 3;
 const OLDEST: u32 = 13;
 
-/// Arguments: directory of the binaries, port. Writes `ready <password>` once the server answers.
+/// Arguments: directory of the binaries, port. Writes `ready <password>` once the server answers, and `done` or `failed` after
+/// each order.
 ///
 /// The sort order of the databases is a natural language's where the server can do that (15 and newer): columns that
 /// lack `COLLATE "C"` then sort differently from SQLite, and tests see it.
@@ -39,11 +41,19 @@ init() {
         --auth=scram-sha-256 --pwfile="$dir/password" "$@" >>"$dir/log" 2>&1 </dev/null
 }
 init --locale-provider=icu --icu-locale=en-US || init || { cat "$dir/log" >&2; exit 1; }
-"$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start >>"$dir/log" 2>&1 </dev/null -o "-p $port -k '$dir' \
-    -c listen_addresses=127.0.0.1 -c fsync=on -c shared_buffers=32MB -c max_connections=300" ||
-    { cat "$dir/log" "$dir/server.log" >&2; exit 1; }
+start() {
+    "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start >>"$dir/log" 2>&1 </dev/null -o "-p $port -k '$dir' \
+        -c listen_addresses=127.0.0.1 -c fsync=on -c shared_buffers=32MB -c max_connections=300" ||
+        { cat "$dir/log" "$dir/server.log" >&2; return 1; }
+}
+start || exit 1
 echo "ready $(cat "$dir/password")"
-cat >/dev/null
+while read -r order; do
+    case $order in
+        stop) "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >>"$dir/log" 2>&1 </dev/null && echo done || echo failed ;;
+        start) start && echo done || echo failed ;;
+    esac
+done
 "#;
 
 /// What the tests get.
@@ -64,6 +74,11 @@ impl Postgres {
             println!("PostgreSQL: the one of {URL_VARIABLE}");
             return Self::Given;
         }
+        Self::throw_away()
+    }
+
+    /// A throw-away server, whatever the environment names: for tests that stop it.
+    pub(crate) fn throw_away() -> Self {
         let Some((version, binaries)) = newest_binaries() else {
             return Self::Absent(format!("no server binaries of PostgreSQL {OLDEST} or newer found"));
         };
@@ -85,6 +100,8 @@ impl Postgres {
 #[derive(Debug)]
 pub(crate) struct Server {
     guard: Child,
+    /// What the guard says.
+    answers: Option<BufReader<ChildStdout>>,
     port: u16,
     password: String,
 }
@@ -115,22 +132,67 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| Failure::new(format!("the guard of the server: {error}")))?;
-        let mut line = String::new();
-        if let Some(output) = guard.stdout.take() {
-            // A read that fails leaves the line empty, which is dealt with below.
-            let _ = BufReader::new(output).read_line(&mut line);
-        }
-        let password = line.strip_prefix("ready ").map(str::trim).unwrap_or_default().to_owned();
-        let server = Self { guard, port, password };
+        let answers = guard.stdout.take().map(BufReader::new);
+        let mut server = Self { guard, answers, port, password: String::new() };
+        let line = server.answer();
+        line.strip_prefix("ready ").map(str::trim).unwrap_or_default().clone_into(&mut server.password);
         if server.password.is_empty() {
             return Err(Failure::new("its programs failed (see above)"));
         }
         Ok(server)
     }
 
+    /// The next line of the guard, empty if there is none.
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        if let Some(answers) = &mut self.answers {
+            // A read that fails leaves the line empty.
+            let _ = answers.read_line(&mut line);
+        }
+        line
+    }
+
+    fn order(&mut self, order: &str) -> Result<()> {
+        let sent = match &mut self.guard.stdin {
+            Some(input) => writeln!(input, "{order}").is_ok(),
+            None => false,
+        };
+        if sent && self.answer().trim() == "done" {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("PostgreSQL did not {order}")))
+        }
+    }
+
+    /// Stops it at once, as a loss of power would: connections break, and the next start recovers.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.order("stop")
+    }
+
+    /// Starts it after [`Self::stop`], and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.order("start")
+    }
+
+    /// The port of 127.0.0.1 on which it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where the tests reach it, with the password of its superuser.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres:{}@127.0.0.1:{}/postgres", self.password, self.port)
+        self.url_through(self.port)
+    }
+
+    /// The same through a proxy on this port of 127.0.0.1.
+    pub(crate) fn url_through(&self, port: u16) -> String {
+        format!("postgres://postgres:{}@127.0.0.1:{port}/postgres", self.password)
     }
 }
 
@@ -242,11 +304,16 @@ mod tests {
             crate::test::note_skipped("xtask::postgres::server_lives_as_long_as_its_value");
             return;
         };
-        let server = Server::start(&binaries).unwrap();
+        let mut server = Server::start(&binaries).unwrap();
         let (port, url) = (server.port, server.url());
         assert!(
             url.starts_with("postgres://postgres:") && url.ends_with(&format!("@127.0.0.1:{port}/postgres"))
         );
+        std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        server.stop().unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert!(server.stop().is_err(), "it is stopped");
+        server.start_again().unwrap();
         std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         drop(server);
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());

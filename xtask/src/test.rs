@@ -96,6 +96,21 @@ pub(crate) fn gateways() -> Result<()> {
     Ok(())
 }
 
+/// The test of several nodes in its short form, where PostgreSQL is installed.
+pub(crate) fn cluster() -> Result<()> {
+    println!("\n== cluster");
+    match crate::cluster::few()? {
+        Some(reason) if std::env::var(REQUIRE_VARIABLE).is_ok_and(|value| value == "1") => {
+            Err(Failure::new(format!("{REQUIRE_VARIABLE}=1, but {reason}: install the package postgresql")))
+        }
+        Some(reason) => {
+            println!("WARNING: THE CLUSTER TEST WAS SKIPPED ({reason}): install the package postgresql");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
 const INSTALL: &str = "install the package postgresql (Debian, Ubuntu; postgresql-server on Fedora), \
                        or name a server in CLAVIGER_TEST_POSTGRES_URL";
 

@@ -105,19 +105,24 @@ impl Drop for Program {
 }
 
 /// A directory that is removed with this value.
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     /// An empty directory.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn new() -> Result<Self> {
-        let path = root().join("target").join("xtask").join(format!("gateway-{}", std::process::id()));
+    pub(crate) fn new(of: &str) -> Result<Self> {
+        let path = root().join("target").join("xtask").join(format!("{of}-{}", std::process::id()));
         // A process of the same number may have left one behind.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).map_err(|error| Failure::file(&path, &error))?;
         Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

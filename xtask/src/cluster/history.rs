@@ -75,6 +75,20 @@ impl Means {
         Self::DeleteTenant,
     ];
 
+    /// What was done, in words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disabled",
+            Self::Narrow => "narrowed",
+            Self::Expire => "ended by its expiry",
+            Self::ChangeList => "blocked by a change of its list",
+            Self::MoveList => "given a list that blocks",
+            Self::Rotate => "rotated without grace",
+            Self::Delete => "deleted",
+            Self::DeleteTenant => "deleted with its tenant",
+        }
+    }
+
     /// Whether the power can be given back.
     pub(super) fn reversible(self) -> bool {
         !matches!(self, Self::Rotate | Self::Delete | Self::DeleteTenant)

@@ -142,7 +142,7 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
     let statuses =
         |wanted: &dyn Fn(u16) -> bool| history.decisions.iter().filter(|one| wanted(one.status)).count();
     let means: Vec<_> =
-        by_means(history).into_iter().map(|(means, count)| format!("{means:?} {count}")).collect();
+        by_means(history).into_iter().map(|(means, count)| format!("{count} {}", means.name())).collect();
     let mut kinds = BTreeMap::<FaultKind, usize>::new();
     for fault in &history.faults {
         *kinds.entry(fault.kind).or_default() += 1;
@@ -161,6 +161,15 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
                 statuses(&|status| status == 503),
                 statuses(&|status| status == 0)
             ),
+        ),
+        (
+            "503 or no answer on a healthy cluster",
+            history
+                .decisions
+                .iter()
+                .filter(|one| matches!(one.status, 0 | 503) && history.healthy(one.span, SETTLING))
+                .count()
+                .to_string(),
         ),
         ("writes", format!("{}, {unknown} of them with an unknown outcome", history.operations.len())),
         ("acknowledged revocations", format!("{}: {}", figures.revocations, means.join(", "))),

@@ -80,7 +80,9 @@ impl Stand {
         directory: &Path,
     ) -> Result<Self> {
         let master_key = master_key(program, directory)?;
-        let faketime = faketime().filter(|_| count > 1);
+        let faketime = faketime();
+        let logs = root().join("target").join("xtask").join("cluster-logs");
+        std::fs::create_dir_all(&logs).map_err(|error| Failure::file(&logs, &error))?;
         let mut nodes = Vec::new();
         for number in 0..count {
             let proxy = Proxy::start(server.port())?;
@@ -103,9 +105,11 @@ impl Stand {
                 clock: faketime.clone().filter(|_| shifted),
                 starts: 0,
                 proxy,
-                log: directory.join(format!("node-{number}.log")),
+                log: logs.join(format!("{}-{number}.log", sabotage.unwrap_or("node"))),
                 process: None,
             };
+            // That of an earlier run.
+            let _ = std::fs::remove_file(&node.log);
             node.variables.extend(sabotage.map(|which| (SABOTAGE, which.to_owned())));
             node.launch()?;
             nodes.push(node);
@@ -156,7 +160,7 @@ fn faketime() -> Option<PathBuf> {
     let mut directories: Vec<PathBuf> = vec!["/usr/lib".into(), "/usr/local/lib".into(), "/usr/lib64".into()];
     directories
         .extend(std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path()));
-    directories.into_iter().map(|path| path.join("faketime/libfaketime.so.1")).find(|path| path.is_file())
+    directories.into_iter().map(|path| path.join("faketime/libfaketimeMT.so.1")).find(|path| path.is_file())
 }
 
 /// One process of the server.

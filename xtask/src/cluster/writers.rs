@@ -86,6 +86,10 @@ impl<'a> Writer<'a> {
                     let span = Span { start, end: self.shared.recorder.now() };
                     return (span, Outcome::of(status), u8::try_from(node).unwrap_or(u8::MAX));
                 }
+                _ if self.shared.is_over() => {
+                    let now = self.shared.recorder.now();
+                    return (Span { start: now, end: now }, Outcome::Unknown(0), u8::MAX);
+                }
                 // This one is being started again.
                 _ => thread::sleep(Duration::from_millis(1)),
             }
@@ -256,7 +260,10 @@ impl<'a> Writer<'a> {
 
     /// Tries until the write is acknowledged; whether it was. It is given up where it is refused.
     fn persist(&mut self, key: u32, kind: Kind, call: (&str, &str, &Value), effects: &[Effect]) -> bool {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 && self.shared.is_over() {
+                break;
+            }
             match self.note(key, kind, call, effects) {
                 Outcome::Acknowledged => return true,
                 Outcome::Refused(409) | Outcome::Unknown(_) => thread::sleep(PAUSE),

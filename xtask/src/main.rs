@@ -40,6 +40,9 @@ Usage: cargo xtask <command>
   bench [arguments]   the benchmarks; the arguments go to `cargo bench`
   bench engines       claviger-authz beside Cedar and Casbin, as a table
   bench timing        whether the time of a refusal tells its reason; and that an added delay would be found
+  bench verify [--quick]
+                      what a check costs over HTTP beside a handler that does nothing, to docs/PERFORMANCE.md;
+                      --quick: only 1000 keys on SQLite, and nothing is written; needs wrk
   bench tokens        how fast tokens are issued, beside the bare signing rate
   bench tenant-delete whether checks go on while a tenant with 100000 API keys is deleted
   fuzz [target…] [--seconds N] [--parallel]
@@ -86,6 +89,7 @@ enum Task {
     BenchTenantDelete,
     BenchTokens,
     BenchTiming,
+    BenchVerify { quick: bool },
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
     GatewayTestShort,
@@ -124,6 +128,8 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", ["tenant-delete"]) => Some(Task::BenchTenantDelete),
         ("bench", ["tokens"]) => Some(Task::BenchTokens),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
+        ("bench", ["verify"]) => Some(Task::BenchVerify { quick: false }),
+        ("bench", ["verify", "--quick"]) => Some(Task::BenchVerify { quick: true }),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
         ("gateway-test", ["--short"]) => Some(Task::GatewayTestShort),
         ("gateway-test", rest) => gateway::parse(rest).map(Task::GatewayTest),
@@ -183,10 +189,11 @@ fn perform(task: Task) -> Result<u8> {
             ])
             .args(extra),
         ),
-        Task::BenchEngines => done(bench::engines()),
+        Task::BenchEngines => done(bench::engines::run()),
         Task::BenchTenantDelete => done(bench::tenant_delete(OpenSsl::detect())),
         Task::BenchTokens => done(bench::tokens(OpenSsl::detect())),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
+        Task::BenchVerify { quick } => done(bench::verify(OpenSsl::detect(), quick)),
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
         Task::GatewayTestShort => done(test::gateways()),
@@ -222,6 +229,8 @@ mod tests {
         check("bench tenant-delete", Some(Task::BenchTenantDelete));
         check("bench tokens", Some(Task::BenchTokens));
         check("bench timing", Some(Task::BenchTiming));
+        check("bench verify", Some(Task::BenchVerify { quick: false }));
+        check("bench verify --quick", Some(Task::BenchVerify { quick: true }));
         check("ci", Some(Task::Ci));
         check("check", Some(Task::Check));
         check("tidy", Some(Task::Tidy));

@@ -49,7 +49,9 @@ pub use options::{InvalidListenAddress, ListenAddress, ServerOptions, WithoutLea
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use routes::{Dialect, GATEWAY_ROUTES, Gives, Guard, Operation, QueryParameter, ROUTES, Route, Takes};
 pub use rsa_stock::RsaStockSize;
-pub use server::{CHATTY_TARGETS, Ready, ServerError, Stop, create_api_key, serve};
+pub use server::{
+    BACKLOG, BLOCKING_THREADS, CHATTY_TARGETS, KEEP_ALIVE, Ready, ServerError, Stop, create_api_key, serve,
+};
 pub use state::{Clock, system_clock};
 pub use wire::errors::{FUSION_CODES, FusionCodeRow};
 pub use wire::oauth::{OAUTH_ERRORS, OAuthErrorRow};

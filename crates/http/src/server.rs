@@ -33,12 +33,12 @@ pub const CHATTY_TARGETS: [&str; 1] = ["actix_server"];
 const GENERATIONS_WAITING: usize = 16;
 /// Threads per worker for operations that block: more than connections in the pool, and room for those that wait for
 /// an RSA key.
-const BLOCKING_THREADS: usize = 64;
+pub const BLOCKING_THREADS: usize = 64;
 /// How long a connection stays open without a request. Gateways keep theirs for a minute (nginx, Go): whoever closes first must
 /// be they, because a request that meets a close fails. At a stop idle connections are closed at once.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
+pub const BACKLOG: u32 = 1024;
 
 const MILLIS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 /// How often the server looks whether a day has passed.

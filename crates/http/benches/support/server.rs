@@ -1,0 +1,128 @@
+//! The real server as a process of its own, which is this program started again, and the databases that it is measured on.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use claviger_crypto::MasterKey;
+use claviger_domain::{SecretBytes, SecretText};
+use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
+use claviger_storage::StoreOptions;
+
+/// The value of the first key manager.
+pub(crate) const MANAGER: &str = "the key manager of the measurement";
+
+/// Of every instance that is measured.
+pub(crate) fn master_key() -> MasterKey {
+    MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap()
+}
+
+/// As many as a server has by default.
+pub(crate) fn workers() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A process that listens, and stops when its standard input ends.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// This program with these arguments; it writes its address as soon as it listens.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { address: address.trim().parse().expect("the server does not start"), child }
+    }
+
+    /// The processor time of the process so far, in seconds; the kernel counts it in hundredths.
+    pub(crate) fn processor_time(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // What follows the name, which may hold anything, begins with the third field.
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _status = self.child.wait();
+    }
+}
+
+/// Comes when the standard input ends.
+pub(crate) fn word_to_stop() -> tokio::sync::oneshot::Receiver<()> {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    thread::spawn(move || {
+        let _read = std::io::stdin().read_to_end(&mut Vec::new());
+        drop(stop);
+    });
+    stopped
+}
+
+/// Is the server on this database until its standard input ends.
+pub(crate) fn run_server(url: &str) {
+    let options = ServerOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        store: StoreOptions::new(url.parse().unwrap()),
+        master_key: master_key(),
+        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
+        kickstart: None,
+        api_key_prefix: "clv_".to_owned(),
+        migrate: true,
+        local_metrics: false,
+        trusted_proxies: "127.0.0.1".parse::<TrustedProxies>().unwrap(),
+        public_url: None,
+        api_key_in_query: false,
+        fusion_admin_keys: true,
+        upstream_token_audience: None,
+        upstream_token_lifetime: Duration::from_secs(60),
+        entity_token_audience: None,
+        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
+        longest_body: Duration::from_secs(30),
+        shutdown_grace: Duration::from_secs(1),
+        workers: workers(),
+        clock: system_clock(),
+    };
+    let ready = |ready: claviger_http::Ready| println!("{}", ready.address.unwrap());
+    serve(options, Stop::Channel(word_to_stop()), ready).unwrap();
+}
+
+/// Calls `work` with the name and the URL of a fresh database of each kind that there is.
+pub(crate) fn on_each_database(mut work: impl FnMut(&str, &str)) {
+    let directory = tempfile::tempdir().unwrap();
+    work("SQLite", &format!("sqlite:{}", directory.path().join("claviger.db").display()));
+    drop(directory);
+    #[cfg(feature = "postgres")]
+    if let Some(server) = std::env::var("CLAVIGER_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty()) {
+        use diesel::connection::SimpleConnection;
+        use diesel::{Connection, PgConnection};
+
+        let schema = format!("claviger_bench_{}", std::process::id());
+        let execute = |statements: String| {
+            PgConnection::establish(&server).unwrap().batch_execute(&statements).unwrap();
+        };
+        execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
+        let separator = if server.contains('?') { '&' } else { '?' };
+        work("PostgreSQL", &format!("{server}{separator}options=-c%20search_path%3D{schema}"));
+        execute(format!("DROP SCHEMA {schema} CASCADE"));
+    }
+}
+
+/// The middle one of the values.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,123 @@
+//! What a check costs over HTTP: `GET /forward-auth` as nginx asks it, with API keys at random out of all, beside a handler of the same HTTP
+//! library with the same settings that answers 200 to everything. Both are processes of their own, and so is wrk, which
+//! sends the requests; the three share the machine's cores.
+//!
+//! `cargo xtask bench verify` runs it with 1 000 and 1 000 000 keys, on SQLite and, where there is one, on the PostgreSQL of
+//! `CLAVIGER_TEST_POSTGRES_URL`; with `quick` it is 1 000 keys on SQLite alone. Rounds of the two take turns, and who begins
+//! changes. What counts are the medians of the ratios of a round. The last line says whether what is promised was reached.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "test code"
+)]
+
+#[path = "verify/bare.rs"]
+mod bare;
+#[path = "verify/keys.rs"]
+mod keys;
+#[path = "verify/load.rs"]
+mod load;
+#[path = "support/server.rs"]
+mod server;
+
+use std::process::ExitCode;
+
+use load::{Keys, Shown};
+use server::{Process, median, on_each_database, run_server};
+
+const CONNECTIONS: [usize; 2] = [8, 64];
+/// Numbers of keys, and the share of the bare handler's throughput that is promised.
+const PROMISES: [(usize, f64); 2] = [(1_000, 0.90), (1_000_000, 0.85)];
+/// How many times the bare handler's 99th percentile, and its processor time, a check may take.
+const MOST_P99: f64 = 1.5;
+const MOST_PROCESSOR: f64 = 1.25;
+const ROUNDS: usize = 5;
+const SECONDS: usize = 2;
+
+/// A number, in bold if the promise is missed.
+fn judged(text: String, reached: bool) -> String {
+    if reached { text } else { format!("**{text}**") }
+}
+
+/// Measures one database with so many keys, prints a row for each number of connections, and answers whether what is
+/// promised was reached.
+fn measure(database: &str, url: &str, number: usize, promise: f64) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    // The first start makes the instance.
+    drop(Process::start(&["serve", url]));
+    let file = directory.path().join("keys");
+    let width = keys::fill(url, number, &file);
+    let keys = Keys { file, width };
+    let (check, bare) = (Process::start(&["serve", url]), Process::start(&["bare"]));
+    let mut all_reached = true;
+    for connections in CONNECTIONS {
+        let round = |server: &Process, seed: usize| load::run(server, &keys, connections, SECONDS, seed);
+        let (_, _) = (round(&bare, 1), round(&check, 1));
+        let rounds: Vec<(Shown, Shown)> = (0..ROUNDS)
+            .map(|turn| {
+                let seed = turn + 2;
+                if turn % 2 == 0 {
+                    let bare = round(&bare, seed);
+                    (bare, round(&check, seed))
+                } else {
+                    let check = round(&check, seed);
+                    (round(&bare, seed), check)
+                }
+            })
+            .collect();
+        let of = |what: fn(&Shown) -> f64| {
+            (
+                median(rounds.iter().map(|(bare, _)| what(bare))),
+                median(rounds.iter().map(|(_, check)| what(check))),
+                median(rounds.iter().map(|(bare, check)| what(check) / what(bare))),
+            )
+        };
+        let (rate, p99, processor) =
+            (of(|shown| shown.rate), of(|shown| shown.p99), of(|shown| shown.processor));
+        let reached = [rate.2 >= promise, p99.2 <= MOST_P99, processor.2 <= MOST_PROCESSOR];
+        println!(
+            "| {database} | {number} | {connections} | {:.0} | {:.0} | {} | {:.0} | {:.0} | {} | {:.1} | {:.1} | {} |",
+            rate.0,
+            rate.1,
+            judged(format!("{:.0} %", rate.2 * 100.0), reached[0]),
+            p99.0,
+            p99.1,
+            judged(format!("{:.2}", p99.2), reached[1]),
+            processor.0,
+            processor.1,
+            judged(format!("{:.2}", processor.2), reached[2]),
+        );
+        all_reached &= reached == [true; 3];
+    }
+    all_reached
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let promises = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["serve", url] => {
+            run_server(url);
+            return ExitCode::SUCCESS;
+        }
+        ["bare"] => {
+            bare::run();
+            return ExitCode::SUCCESS;
+        }
+        ["quick"] => &PROMISES[..1],
+        _ => &PROMISES[..],
+    };
+    println!(
+        "| database | keys | connections | bare requests/s | checks/s | share | bare p99 µs | p99 µs | ratio | bare processor µs | processor µs | ratio |"
+    );
+    println!("| --- |{}", " ---: |".repeat(11));
+    let mut reached = true;
+    for (number, promise) in promises {
+        on_each_database(|database, url| reached &= measure(database, url, *number, *promise));
+    }
+    println!("{}", if reached { "what is promised was reached" } else { "what is promised was missed" });
+    ExitCode::SUCCESS
+}

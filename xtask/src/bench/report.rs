@@ -1,0 +1,82 @@
+//! The tables of benchmarks in docs/PERFORMANCE.md: each between markers of its own, `<!-- bench:NAME:begin -->` and
+//! `<!-- bench:NAME:end -->`, with the machine and the versions that it was measured with.
+
+use std::process::{Command, Stdio};
+
+use crate::run::{Failure, Result, root};
+
+const PAGE: &str = "docs/PERFORMANCE.md";
+
+/// Writes the tables in the output of a benchmark to the page: its lines that begin with `|`. `tools` are further programs that had
+/// a part in it, with their versions.
+///
+/// # Errors
+/// The page cannot be read or written, or has no such place; the output has no table.
+pub(crate) fn write(name: &str, output: &str, tools: &[(&str, String)]) -> Result<()> {
+    let table: Vec<_> = output.lines().filter(|line| line.starts_with('|')).collect();
+    if table.is_empty() {
+        return Err(Failure::new("the measurement left no table"));
+    }
+    let text = format!("{}\n\n{}", table.join("\n"), machine(tools));
+    let path = root().join(PAGE);
+    let page = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
+    let page = splice(&page, name, &text)
+        .ok_or_else(|| Failure::new(format!("{PAGE}: no markers for the benchmark `{name}`")))?;
+    std::fs::write(&path, page).map_err(|error| Failure::file(&path, &error))
+}
+
+/// The page with this text between the markers; `None` if they are not there, in this order.
+fn splice(page: &str, name: &str, text: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- bench:{name}:begin -->\n"), format!("<!-- bench:{name}:end -->\n"));
+    let (before, rest) = page.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{text}\n\n{end}{after}"))
+}
+
+/// A sentence on the machine and on what was measured with.
+fn machine(tools: &[(&str, String)]) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name").and_then(|rest| rest.split_once(": ")))
+        .map_or("unknown processor", |(_, model)| model.trim());
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut versions = vec![format!("Linux {}", kernel.trim())];
+    versions.extend(said("rustc"));
+    versions.extend(said("postgres"));
+    versions.extend(tools.iter().map(|(tool, version)| format!("{tool} {version}")));
+    format!("{cores} cores of {model}; {}.", versions.join(", "))
+}
+
+/// What a program answers when it is asked for its version, without what stands in parentheses.
+fn said(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let version = text.lines().next()?.split(" (").next()?.trim();
+    (!version.is_empty()).then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_markers_changes() {
+        let page = "# A\n<!-- bench:x:begin -->\nold\n<!-- bench:x:end -->\n\nb\n<!-- bench:y:begin -->\n<!-- bench:y:end -->\n";
+        let new = splice(page, "x", "| 1 |").unwrap();
+        let expected = "# A\n<!-- bench:x:begin -->\n\n| 1 |\n\n<!-- bench:x:end -->\n\nb\n<!-- bench:y:begin -->\n<!-- bench:y:end -->\n";
+        assert_eq!(new, expected);
+        assert_eq!(splice(&new, "x", "| 1 |").as_deref(), Some(expected));
+        assert_eq!(splice(page, "z", ""), None);
+        assert_eq!(splice("<!-- bench:x:end -->\n<!-- bench:x:begin -->\n", "x", ""), None);
+    }
+
+    #[test]
+    fn the_page_has_a_place_for_each_table() {
+        let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
+        for name in ["verify"] {
+            assert!(splice(&page, name, "").is_some(), "{name}");
+        }
+    }
+}

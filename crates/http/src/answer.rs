@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 
 use crate::published::Document;
@@ -26,8 +27,8 @@ pub(crate) struct Answer {
     pub(crate) cache_seconds: u32,
     /// The strong entity tag with its quotes, of a document that can be asked for again.
     pub(crate) etag: Option<Arc<str>>,
-    /// Further headers: names in lower case, and values in ASCII.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    /// Further headers.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {

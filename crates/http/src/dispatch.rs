@@ -5,6 +5,7 @@
 
 mod log;
 mod oauth;
+mod service;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
@@ -16,11 +17,12 @@ use actix_web::http::header::{
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use claviger_authz::{Path, Target};
-use claviger_domain::{EntityId, Method, RequestMethod, UsedValue, Violation, codes};
+use claviger_domain::{EntityId, Instant, Method, RequestMethod, UsedValue, Violation, codes};
 use zeroize::Zeroizing;
 
 use self::log::log;
 use self::oauth::{base, client_headers};
+pub(crate) use self::service::service;
 use crate::answer::{Answer, Body};
 use crate::client_address::{Client, Peer};
 use crate::credential::{self, Ambiguous, Carrier, Credential, Presented};
@@ -61,40 +63,62 @@ const FORWARDING: [&str; 11] = [
 ];
 
 /// Answers any request.
-pub(crate) async fn entry(
-    request: HttpRequest,
-    payload: web::Payload,
-    worker: web::Data<Worker>,
-) -> HttpResponse {
+async fn entry(request: &HttpRequest, payload: web::Payload, worker: &Worker) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let state = &worker.state;
-    let request_id = state.request_ids.next();
-    let mut seen = Seen {
-        worker: &worker,
-        client: client(&request, state),
-        route: None,
-        carrier: None,
-        caller: None,
-        entity: None,
-        refused: false,
-        dialect: Dialect::FusionAuth,
-        answers_in: Dialect::FusionAuth,
-        by_gateway: false,
-    };
+    let mut seen = Seen::new(request, worker);
     let in_query =
         if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
-    let outcome = respond(&request, payload, state, &in_query, &mut seen).await;
-    // What differs between refusals is worked out before the wait that makes them take the same time.
-    let refused = match &outcome {
-        Err(ApiError::Refused(refusal)) => Some(refusal.place()),
-        _ => None,
-    };
-    if refused.is_some() {
-        fill_up(stopwatch);
-        #[cfg(feature = "sabotage-timing")]
-        linger_over_expired(&outcome);
-    }
+    let outcome = respond(request, payload, state, &in_query, &mut seen).await;
+    let refused = place_of_refusal(&outcome, stopwatch);
     oauth::wait_if_about_a_secret(&outcome, stopwatch).await;
+    let mut response = finish(request, seen, outcome, refused, stopwatch);
+    if in_query != Ok(None) {
+        // The address of this answer is a secret that nobody else is to be told.
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    response
+}
+
+/// Answers a gateway's question about a request with an API key. All of it is in memory, so that nothing is kept for
+/// later and no task waits; `None` for whatever else is asked.
+fn answer_at_once(request: &HttpRequest, worker: &Worker) -> Option<HttpResponse> {
+    let question = Question::of(request.uri().path())?;
+    // Without a lease the database is asked first.
+    if gateway::wants_token(question, request.query_string()) || !worker.state.serves() {
+        return None;
+    }
+    let stopwatch = Stopwatch::now();
+    let mut seen = Seen::new(request, worker);
+    let asked = seen.particulars(request, question);
+    let outcome = gateway::decide_at_once(&worker.state, question, &asked)?;
+    let outcome = outcome.map(|(answer, value, now)| {
+        (seen.caller, seen.used_at) = (Some(value), Some(now));
+        answer
+    });
+    let refused = place_of_refusal(&outcome, stopwatch);
+    Some(finish(request, seen, outcome, refused, stopwatch))
+}
+
+/// Which refusal it is, if it is one, as soon as it may be told. What differs between refusals is worked out before the
+/// wait that makes them take the same time.
+fn place_of_refusal(outcome: &Result<Answer, ApiError>, stopwatch: Stopwatch) -> Option<usize> {
+    let Err(ApiError::Refused(refusal)) = outcome else { return None };
+    let place = refusal.place();
+    fill_up(stopwatch);
+    #[cfg(feature = "sabotage-timing")]
+    linger_over_expired(outcome);
+    Some(place)
+}
+
+/// Counts, logs, and makes the response.
+fn finish(
+    request: &HttpRequest,
+    mut seen: Seen<'_>,
+    outcome: Result<Answer, ApiError>,
+    refused: Option<usize>,
+    stopwatch: Stopwatch,
+) -> HttpResponse {
     let (answer, error) = match outcome {
         Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
         Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
@@ -102,16 +126,12 @@ pub(crate) async fn entry(
     };
     if let Some(place) = refused {
         seen.refused = true;
-        state.metrics.refused(place);
+        seen.worker.state.metrics.refused(place);
     }
-    state.metrics.request(seen.route, answer.status);
-    log(&request, &request_id, &seen, answer.status, error.as_ref(), stopwatch);
-    let mut response = response(&request, answer, error.as_ref(), &request_id, seen.dialect);
-    if in_query != Ok(None) {
-        // The address of this answer is a secret that nobody else is to be told.
-        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    }
-    response
+    seen.worker.tally.request(seen.route, answer.status);
+    let request_id = seen.worker.next_request_id();
+    log(request, request_id.as_str(), &seen, answer.status, error.as_ref(), stopwatch);
+    response(request, answer, error.as_ref(), request_id.as_str(), seen.dialect)
 }
 
 /// How long a refusal takes at least, from the first look at the request to the verdict. What is looked at in memory takes
@@ -144,6 +164,9 @@ fn linger_over_expired(outcome: &Result<Answer, ApiError>) {
 /// The API key in the query string, where that is looked at.
 type InQuery = Result<Option<Zeroizing<Vec<u8>>>, Ambiguous>;
 
+/// Where the query string is not looked at.
+static NOT_IN_QUERY: InQuery = Ok(None);
+
 /// What became clear about a request on the way, for log and metrics.
 struct Seen<'a> {
     worker: &'a Worker,
@@ -151,6 +174,8 @@ struct Seen<'a> {
     route: Option<&'static Route>,
     carrier: Option<Carrier>,
     caller: Option<UsedValue>,
+    /// When it was let through, if the time was looked at.
+    used_at: Option<Instant>,
     /// The entity whose request a gateway may let through.
     entity: Option<EntityId>,
     /// Whether the caller was turned away, be it after the gate.
@@ -163,17 +188,51 @@ struct Seen<'a> {
     by_gateway: bool,
 }
 
+impl<'a> Seen<'a> {
+    fn new(request: &HttpRequest, worker: &'a Worker) -> Self {
+        Self {
+            worker,
+            client: client(request, &worker.state),
+            route: None,
+            carrier: None,
+            caller: None,
+            used_at: None,
+            entity: None,
+            refused: false,
+            dialect: Dialect::FusionAuth,
+            answers_in: Dialect::FusionAuth,
+            by_gateway: false,
+        }
+    }
+
+    /// What a gateway sends along with this question, of which the parts for log and metrics are noted.
+    fn particulars<'r>(&mut self, request: &'r HttpRequest, question: Question<'_>) -> Particulars<'r> {
+        self.by_gateway = true;
+        self.route = question.route();
+        let headers = request.headers();
+        let credentials = credentials(request, &NOT_IN_QUERY);
+        self.carrier = credentials.ok().and_then(|presented| presented.carrier);
+        Particulars {
+            method: request.method().as_str(),
+            headers,
+            client: self.client,
+            credentials,
+            tenant: tenant_header(headers),
+        }
+    }
+}
+
 impl Drop for Seen<'_> {
     /// Counts a request that was let through, however it ends: a client that breaks off its connection takes the answer
     /// along, but not what was done for it, nor the trace of that.
     fn drop(&mut self) {
         if let (Some(value), false) = (self.caller, self.refused) {
-            let state = &self.worker.state;
-            state.metrics.allowed();
-            self.worker.usage.note(value, state.now(), self.client.address());
+            self.worker.tally.allowed();
+            let now = self.used_at.unwrap_or_else(|| self.worker.state.now());
+            self.worker.usage.note(value, now, self.client.address());
         }
         if self.entity.is_some() {
-            self.worker.state.metrics.allowed();
+            self.worker.tally.allowed();
         }
     }
 }
@@ -186,8 +245,6 @@ async fn respond(
     seen: &mut Seen<'_>,
 ) -> Result<Answer, ApiError> {
     if let Some(question) = Question::of(request.uri().path()) {
-        seen.by_gateway = true;
-        seen.route = question.route();
         state.wait_for_memory().await;
         return answer_gateway(request, state, question, seen).await;
     }
@@ -272,23 +329,14 @@ async fn answer_gateway(
     question: Question<'_>,
     seen: &mut Seen<'_>,
 ) -> Result<Answer, ApiError> {
-    let headers = request.headers();
-    let credentials = credentials(request, &Ok(None));
-    seen.carrier = credentials.ok().and_then(|presented| presented.carrier);
-    let asked = Particulars {
-        method: request.method().as_str(),
-        headers,
-        client: &seen.client,
-        credentials,
-        tenant: tenant_header(headers),
-    };
+    let asked = seen.particulars(request, question);
     let wants_token = gateway::wants_token(question, request.query_string());
     let mut caller = match gateway::decide(state, question, &asked)? {
         Decided::ApiKey(caller) => caller,
         Decided::Token(asked) => {
             let entity = gateway::admit_entity(state, asked, wants_token).await?;
             seen.entity = Some(entity.entity_id);
-            return Ok(gateway::allowed_to_entity(entity));
+            return gateway::allowed_to_entity(entity);
         }
     };
     let mut token = None;
@@ -298,7 +346,7 @@ async fn answer_gateway(
     }
     // Not before: whoever gets no token is not let through, and has used nothing.
     seen.caller = Some(caller.used_value());
-    Ok(gateway::allowed(state, &caller, token.as_deref()))
+    gateway::allowed(state, &caller, token.as_deref())
 }
 
 /// The method that counts: HEAD is a GET without a body in the answer, and clients that cannot send PATCH send POST with
@@ -456,7 +504,7 @@ fn response(
     if answer.cache_seconds > 0 {
         response.insert_header((CACHE_CONTROL, format!("public, max-age={}", answer.cache_seconds)));
     } else {
-        response.insert_header((CACHE_CONTROL, "no-store"));
+        response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     }
     if let Some(etag) = &answer.etag {
         response.insert_header((ETAG, &**etag));

@@ -1,5 +1,6 @@
 //! The one place where errors become status and body.
 
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use claviger_crypto::CryptoError;
 use claviger_domain::{Code, Violation, Violations, codes};
 use claviger_storage::{Entity, Field, StorageError, TxError};
@@ -115,8 +116,8 @@ impl ApiError {
         let mut answer = rendered(status, &OAuthErrorBody::from(error));
         answer.headers.push(no_cache());
         if status == 401 && matches!(self, Self::OAuth(refusal) if refusal.by_basic) {
-            let challenge = "Basic realm=\"claviger\", charset=\"UTF-8\"".to_owned();
-            answer.headers.push(("www-authenticate", challenge));
+            let challenge = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
+            answer.headers.push((WWW_AUTHENTICATE, challenge));
         }
         answer
     }

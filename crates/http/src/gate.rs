@@ -255,6 +255,16 @@ pub(crate) enum TenantHeader {
     Malformed,
 }
 
+impl TenantHeader {
+    /// The tenant that it names.
+    const fn id(self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(id) => Some(id),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+}
+
 /// A caller that passed the gate. Only [`admit`] makes one.
 pub(crate) struct Caller {
     digest: ApiKeyDigest,
@@ -450,6 +460,47 @@ pub(crate) fn admit_for_gateway(
     Ok(caller)
 }
 
+/// What a gateway is told of a request that may go on.
+pub(crate) struct Passed {
+    /// What this use of the API key counts for.
+    pub(crate) used: UsedValue,
+    /// When that was.
+    pub(crate) now: Instant,
+    /// The one tenant that the request can touch.
+    pub(crate) tenant_id: Option<TenantId>,
+}
+
+/// The same as [`admit_for_gateway`] for whoever needs no [`Caller`]: nothing is copied of the key but what is answered. `use_name`
+/// sees the name of the key that was let through.
+///
+/// # Errors
+/// As [`admit_for_gateway`].
+pub(crate) fn pass_for_gateway<R>(
+    state: &AppState,
+    method: RequestMethod,
+    path: Path<'_>,
+    credential: Credential<'_>,
+    tenant: TenantHeader,
+    address: Option<IpAddr>,
+    use_name: impl FnOnce(&str) -> R,
+) -> Result<(Passed, Option<R>), ApiError> {
+    let digest = digest(state, credential)?;
+    let request = Request { method, path, tenant_id: tenant.id(), address, now: state.now() };
+    let decided = undisturbed(state, || {
+        state.keyring.with_or_decoy(&digest, |found, known| {
+            let scope = judge(state, found.id, &found.access, known, &request)?;
+            let used = UsedValue { api_key_id: found.id, earlier: found.earlier_value };
+            let passed = Passed { used, now: request.now, tenant_id: scope.tenant() };
+            Ok((passed, found.name.map(use_name)))
+        })
+    });
+    let (passed, name) = decided.map_err(told_to_gateways)?;
+    if tenant == TenantHeader::Malformed {
+        return Err(ApiError::Refused(Refusal::MalformedTenant(passed.used.api_key_id)));
+    }
+    Ok((passed, name))
+}
+
 /// The error as a gateway is told of it. The one thing that can be invalid in a request is the tenant that it names.
 pub(crate) fn told_to_gateways(error: ApiError) -> ApiError {
     match error {
@@ -467,6 +518,12 @@ fn present(
     tenant: TenantHeader,
     address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
+    let digest = digest(state, credential)?;
+    pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id: tenant.id(), address })
+}
+
+/// The digest of the API key that is presented.
+fn digest(state: &AppState, credential: Credential<'_>) -> Result<ApiKeyDigest, ApiError> {
     let presented = match credential {
         Credential::None => return Err(ApiError::Refused(Refusal::NoCredential)),
         Credential::Basic(_) | Credential::Bearer(_) | Credential::OtherScheme => {
@@ -480,54 +537,56 @@ fn present(
     if state.is_mistyped(presented) {
         return Err(ApiError::Refused(Refusal::Mistyped));
     }
-    let tenant_id = match tenant {
-        TenantHeader::Tenant(id) => Some(id),
-        TenantHeader::Absent | TenantHeader::Malformed => None,
-    };
-    let digest = state.digester.digest(presented);
-    pass(state, digest, Asked { method, path: path.to_string().into(), tenant_id, address })
+    Ok(state.digester.digest(presented))
 }
 
-/// Looks the key up and decides. A refusal counts only if memory was whole all the time: while it is loaded again, a key
-/// may be missing from it.
+/// Looks the key up and decides.
 fn pass(state: &AppState, digest: ApiKeyDigest, asked: Asked) -> Result<Caller, ApiError> {
     let Asked { method, tenant_id, address, .. } = asked;
     let path = Path::parse(asked.path.as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
     let request = Request { method, path, tenant_id, address, now: state.now() };
+    let (entry, scope) = undisturbed(state, || {
+        let (entry, known) = state.keyring.find_or_decoy(&digest);
+        let scope = judge(state, entry.id, &entry.access(), known, &request)?;
+        Ok((entry, scope))
+    })?;
+    Ok(Caller { digest, entry, scope, asked })
+}
+
+/// A decision from memory. A refusal counts only if memory was whole all the time: while it is loaded again, a key may be
+/// missing from it.
+fn undisturbed<T>(state: &AppState, decide: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
     let generation = state.generation();
-    let outcome = state.serves().then(|| decide(state, &digest, &request));
-    match outcome {
-        Some(Ok((entry, scope))) => Ok(Caller { digest, entry, scope, asked }),
+    match state.serves().then(decide) {
+        Some(Ok(decided)) => Ok(decided),
         Some(Err(error)) if state.serves() && state.generation() == generation => Err(error),
         Some(Err(_)) | None => Err(ApiError::Unavailable(None)),
     }
 }
 
-/// Takes the same steps whatever is wrong with the key: an unknown one is decided about as if it were one that may do
+/// Takes the same steps whatever is wrong with the key: one that is not known is decided about as if it were one that may do
 /// nothing.
-fn decide(
+fn judge(
     state: &AppState,
-    digest: &ApiKeyDigest,
+    id: ApiKeyId,
+    access: &Access<'_>,
+    known: bool,
     request: &Request<'_>,
-) -> Result<(Entry, TenantScope), ApiError> {
-    let found = state.keyring.find_or_decoy(digest);
-    #[cfg(feature = "sabotage")]
-    let found = crate::sabotage::stale(digest, found);
-    let (entry, known) = found;
+) -> Result<TenantScope, ApiError> {
     let in_use = |tenant: TenantId| state.keyring.tenant_state(&tenant) == Some(TenantState::Active);
-    let own_in_use = in_use(entry.tenant_id.unwrap_or(state.default_tenant_id));
+    let own_in_use = in_use(access.tenant_id.unwrap_or(state.default_tenant_id));
     let named_in_use = request.tenant_id.is_none_or(in_use);
-    let decision = claviger_authz::decide(&entry.access(), request);
+    let decision = claviger_authz::decide(access, request);
     if !known {
         return Err(ApiError::Refused(Refusal::UnknownKey));
     }
-    if entry.tenant_id.is_some() && !own_in_use {
-        return Err(ApiError::Refused(Refusal::TenantGone(entry.id)));
+    if access.tenant_id.is_some() && !own_in_use {
+        return Err(ApiError::Refused(Refusal::TenantGone(id)));
     }
     match decision {
-        Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(entry.id, reason))),
+        Decision::Deny(reason) => Err(ApiError::Refused(Refusal::Denied(id, reason))),
         Decision::Allow(_) if !named_in_use => Err(Violation::new(&codes::INVALID_TENANT_ID).into()),
-        Decision::Allow(scope) => Ok((entry, scope)),
+        Decision::Allow(scope) => Ok(scope),
     }
 }
 

@@ -12,16 +12,16 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, WWW_AUTHENTICATE};
 use actix_web::web;
 use claviger_authz::Path;
-use claviger_domain::{RequestMethod, SecretText};
+use claviger_domain::{ApiKeyId, Instant, RequestMethod, SecretText, TenantId, UsedValue};
 
 use crate::answer::Answer;
 use crate::client_address::Client;
 use crate::credential::{Ambiguous, Credential, Presented};
 use crate::error::ApiError;
-use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway, told_to_gateways};
+use crate::gate::{Caller, Refusal, TenantHeader, admit_for_gateway, pass_for_gateway, told_to_gateways};
 use crate::ops::entity_rights::{self, AdmittedEntity, RequestWithToken};
 use crate::ops::entity_token;
 use crate::ops::upstream_token::{self, Quick};
@@ -30,13 +30,14 @@ use crate::state::AppState;
 use crate::upstream_tokens::UpstreamToken;
 
 /// The header that tells a client how to identify itself (RFC 9110, section 11.6.1).
-const CHALLENGE: (&str, &str) = ("www-authenticate", "ApiKey realm=\"claviger\"");
+const CHALLENGE: (HeaderName, HeaderValue) =
+    (WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"claviger\""));
 /// The headers that tell the upstream who calls. Gateways delete them from what clients send.
-const API_KEY_ID: &str = "x-claviger-api-key-id";
-const API_KEY_NAME: &str = "x-claviger-api-key-name";
-const ENTITY_ID: &str = "x-claviger-entity-id";
-const TENANT_ID: &str = "x-claviger-tenant-id";
-const UPSTREAM_TOKEN: &str = "x-claviger-upstream-token";
+const API_KEY_ID: HeaderName = HeaderName::from_static("x-claviger-api-key-id");
+const API_KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-api-key-name");
+const ENTITY_ID: HeaderName = HeaderName::from_static("x-claviger-entity-id");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-claviger-tenant-id");
+const UPSTREAM_TOKEN: HeaderName = HeaderName::from_static("x-claviger-upstream-token");
 
 /// How often a token is made anew because the caller's key or the tenant changed while it was made.
 const ATTEMPTS: usize = 3;
@@ -78,7 +79,7 @@ pub(crate) struct Particulars<'a> {
     /// The method of the question itself.
     pub(crate) method: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) client: &'a Client,
+    pub(crate) client: Client,
     pub(crate) credentials: Result<Presented<'a>, Ambiguous>,
     pub(crate) tenant: TenantHeader,
 }
@@ -100,16 +101,7 @@ pub(crate) fn decide(
     question: Question<'_>,
     asked: &Particulars<'_>,
 ) -> Result<Decided, ApiError> {
-    let (method, uri) = match question {
-        Question::ForwardAuth => original(asked)?,
-        Question::ExtAuthz(path) => (asked.method.as_bytes(), path.as_bytes()),
-    };
-    // Before any key is looked at: what is wrong with a path tells nothing about keys.
-    let method = std::str::from_utf8(method).ok().and_then(|name| name.parse::<RequestMethod>().ok());
-    let method = method.ok_or(ApiError::Refused(Refusal::OriginalMethod))?;
-    let path = path(uri).ok_or(ApiError::Refused(Refusal::OriginalPath))?;
-    let credential =
-        asked.credentials.map_err(|Ambiguous| ApiError::Refused(Refusal::TwoCredentials))?.credential;
+    let (method, path, credential) = understood(question, asked)?;
     let (tenant, address) = (asked.tenant, asked.client.address());
     if let (Credential::Bearer(token), Some(audience)) = (credential, state.entity_token_audience) {
         let token = std::str::from_utf8(token).map_err(|_| ApiError::Refused(Refusal::UnknownToken))?;
@@ -121,6 +113,49 @@ pub(crate) fn decide(
     }
     let caller = admit_for_gateway(state, method, path, credential, tenant, address)?;
     Ok(Decided::ApiKey(caller))
+}
+
+/// Decides about the original request if nothing has to be waited for: it has no token of an entity. The answer is what
+/// [`decide`] and [`allowed`] make without a token for the upstream, with nothing copied that is not answered, and the use that it counts for.
+///
+/// # Errors
+/// Those of [`decide`].
+pub(crate) fn decide_at_once(
+    state: &AppState,
+    question: Question<'_>,
+    asked: &Particulars<'_>,
+) -> Option<Result<(Answer, UsedValue, Instant), ApiError>> {
+    let (method, path, credential) = match understood(question, asked) {
+        Ok(understood) => understood,
+        Err(error) => return Some(Err(error)),
+    };
+    if matches!(credential, Credential::Bearer(_)) && state.entity_token_audience.is_some() {
+        return None;
+    }
+    let (tenant, address) = (asked.tenant, asked.client.address());
+    let passed = pass_for_gateway(state, method, path, credential, tenant, address, header_value);
+    Some(passed.and_then(|(passed, name)| {
+        let answer = answer(passed.used.api_key_id, name, passed.tenant_id, None);
+        Ok((answer?, passed.used, passed.now))
+    }))
+}
+
+/// Method, path and credential of the original request.
+fn understood<'a>(
+    question: Question<'a>,
+    asked: &Particulars<'a>,
+) -> Result<(RequestMethod, Path<'a>, Credential<'a>), ApiError> {
+    let (method, uri) = match question {
+        Question::ForwardAuth => original(asked)?,
+        Question::ExtAuthz(path) => (asked.method.as_bytes(), path.as_bytes()),
+    };
+    // Before any key is looked at: what is wrong with a path tells nothing about keys.
+    let method = std::str::from_utf8(method).ok().and_then(|name| name.parse::<RequestMethod>().ok());
+    let method = method.ok_or(ApiError::Refused(Refusal::OriginalMethod))?;
+    let path = path(uri).ok_or(ApiError::Refused(Refusal::OriginalPath))?;
+    let credential =
+        asked.credentials.map_err(|Ambiguous| ApiError::Refused(Refusal::TwoCredentials))?.credential;
+    Ok((method, path, credential))
 }
 
 /// Lets a request with the token of an entity through.
@@ -159,10 +194,11 @@ fn original<'a>(asked: &Particulars<'a>) -> Result<(&'a [u8], &'a [u8]), ApiErro
     let mut values: [Option<&[u8]>; ORIGINAL.len()] = [None; ORIGINAL.len()];
     let mut repeated = false;
     for (name, value) in asked.headers {
-        for (own, slot) in ORIGINAL.iter().zip(&mut values) {
-            if is_spelling_of(own, name.as_str()) {
-                repeated |= slot.replace(value.as_bytes()).is_some() || name.as_str() != *own;
-            }
+        let name = name.as_str();
+        // No two of them are equally long.
+        let own = ORIGINAL.iter().zip(&mut values).find(|(own, _)| own.len() == name.len());
+        if let Some((own, slot)) = own.filter(|(own, _)| is_spelling_of(own, name)) {
+            repeated |= slot.replace(value.as_bytes()).is_some() || name != *own;
         }
     }
     let refusal = match values {
@@ -228,24 +264,62 @@ pub(crate) async fn token(
 }
 
 /// The answer that lets a request through, and says whose it is.
-pub(crate) fn allowed(state: &AppState, caller: &Caller, token: Option<&UpstreamToken>) -> Answer {
-    let mut headers = vec![(API_KEY_ID, caller.api_key_id().to_string())];
-    headers.extend(caller.with_name(state, header_value).map(|name| (API_KEY_NAME, name)));
-    headers.extend(caller.scope().tenant().map(|tenant_id| (TENANT_ID, tenant_id.to_string())));
-    headers.extend(token.map(|token| (UPSTREAM_TOKEN, token.text.expose().to_owned())));
-    Answer { headers, ..Answer::empty(200) }
+///
+/// # Errors
+/// Never: what it says fits into headers.
+pub(crate) fn allowed(
+    state: &AppState,
+    caller: &Caller,
+    token: Option<&UpstreamToken>,
+) -> Result<Answer, ApiError> {
+    let name = caller.with_name(state, header_value);
+    answer(caller.api_key_id(), name, caller.scope().tenant(), token)
+}
+
+fn answer(
+    api_key_id: ApiKeyId,
+    name: Option<String>,
+    tenant_id: Option<TenantId>,
+    token: Option<&UpstreamToken>,
+) -> Result<Answer, ApiError> {
+    let mut headers = Vec::with_capacity(4);
+    let mut add = |header: HeaderName, value: String| -> Result<(), InvalidHeaderValue> {
+        headers.push((header, HeaderValue::try_from(value)?));
+        Ok(())
+    };
+    add(API_KEY_ID, api_key_id.to_string())
+        .and_then(|()| name.map_or(Ok(()), |name| add(API_KEY_NAME, name)))
+        .and_then(|()| tenant_id.map_or(Ok(()), |tenant_id| add(TENANT_ID, tenant_id.to_string())))
+        .and_then(|()| token.map_or(Ok(()), |token| add(UPSTREAM_TOKEN, token.text.expose().to_owned())))
+        .map_err(no_header)?;
+    Ok(Answer { headers, ..Answer::empty(200) })
 }
 
 /// The answer that lets a request of an entity through.
-pub(crate) fn allowed_to_entity(entity: AdmittedEntity) -> Answer {
+///
+/// # Errors
+/// Never: ids fit into headers.
+pub(crate) fn allowed_to_entity(entity: AdmittedEntity) -> Result<Answer, ApiError> {
     let AdmittedEntity { entity_id, tenant_id } = entity;
-    let headers = vec![(ENTITY_ID, entity_id.to_string()), (TENANT_ID, tenant_id.to_string())];
-    Answer { headers, ..Answer::empty(200) }
+    let own = HeaderValue::try_from(entity_id.to_string()).map_err(no_header)?;
+    let tenant = HeaderValue::try_from(tenant_id.to_string()).map_err(no_header)?;
+    Ok(Answer { headers: vec![(ENTITY_ID, own), (TENANT_ID, tenant)], ..Answer::empty(200) })
+}
+
+fn no_header(error: InvalidHeaderValue) -> ApiError {
+    ApiError::Internal(format!("an answer to a gateway: {error}"))
 }
 
 /// A name as the value of a header: printable ASCII as it is, but for `%` and for a space at either end, which programs cut
 /// off; every other byte of its UTF-8 percent-encoded (RFC 3986, section 2.1). Decoded it is the name again.
 fn header_value(name: &str) -> String {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
+    if name.bytes().fold(true, |all, byte| all & is_plain(byte))
+        && !name.starts_with(' ')
+        && !name.ends_with(' ')
+    {
+        return name.to_owned();
+    }
     let last = name.len().saturating_sub(1);
     let mut value = String::with_capacity(name.len());
     for (place, byte) in name.bytes().enumerate() {
@@ -263,10 +337,7 @@ fn header_value(name: &str) -> String {
 pub(crate) fn refused(error: &ApiError) -> Answer {
     match error {
         ApiError::Refused(refusal) if refusal.is_forbidden() => Answer::empty(403),
-        ApiError::Refused(_) => {
-            let (name, value) = CHALLENGE;
-            Answer { headers: vec![(name, value.to_owned())], ..Answer::empty(401) }
-        }
+        ApiError::Refused(_) => Answer { headers: vec![CHALLENGE], ..Answer::empty(401) },
         // Nobody is let through either, and it is seen that the reason is not the request.
         _ => Answer::empty(503),
     }
@@ -293,7 +364,7 @@ mod tests {
         let asked = Particulars {
             method: "GET",
             headers: &headers,
-            client: &client,
+            client,
             credentials,
             tenant: TenantHeader::Absent,
         };
@@ -345,6 +416,13 @@ mod tests {
         assert_eq!(refusal("192.0.2.1", &beside), Err(Refusal::OriginalContradictory));
         let other = [good.as_slice(), &[("x-original-url", "/b"), ("x-forwarded-urn", "/b")]].concat();
         assert!(refusal("192.0.2.1", &other).is_ok());
+    }
+
+    #[test]
+    fn no_two_headers_of_the_original_request_are_equally_long() {
+        let mut lengths = ORIGINAL.map(str::len);
+        lengths.sort_unstable();
+        assert!(lengths.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

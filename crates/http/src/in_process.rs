@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, init_service, read_body};
-use actix_web::{App, rt, web};
+use actix_web::{App, rt};
 
-use crate::dispatch::entry;
+use crate::dispatch::service;
 use crate::options::ServerOptions;
 use crate::server::{ServerError, open};
 use crate::state::Worker;
@@ -48,8 +48,7 @@ pub fn in_process<T>(
     claviger_crypto::initialize();
     let (state, _) = open(options)?;
     let system = rt::System::new();
-    let data = web::Data::new(Worker::new(state));
-    let service = system.block_on(init_service(App::new().app_data(data).default_service(web::to(entry))));
+    let service = system.block_on(init_service(App::new().default_service(service(Worker::new(state)))));
     let mut call = |wanted: &Call<'_>| {
         let request = request(wanted).to_request();
         system.block_on(async {

@@ -3,8 +3,10 @@
 //! Labels come from fixed lists (routes, statuses, reasons, algorithms): nothing that a caller sends becomes a label, so
 //! that nobody can make series without end or put a secret into one.
 
-use std::sync::OnceLock;
+mod tally;
+
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use claviger_domain::{KeyAlgorithm, KeySpec, KeyType, RsaLength};
@@ -16,14 +18,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use self::tally::Tally;
 use crate::gate::Refusal;
 use crate::ops::token::InvalidToken;
-use crate::routes::{Route, all_routes};
 
 /// The media type of the text.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Statuses whose counters are found without a look-up; the rest are rare.
+/// Statuses that are counted apart; the rest are rare.
 const STATUSES: [u16; 14] = [200, 304, 400, 401, 403, 404, 405, 408, 409, 413, 452, 500, 501, 503];
 
 /// The label of requests that no route matches.
@@ -33,9 +35,6 @@ const NO_ROUTE: &str = "none";
 const GENERATION_BUCKETS: [f64; 12] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
-
-/// The counters of one route, by position in [`STATUSES`].
-type ByStatus = [OnceLock<Counter>; STATUSES.len()];
 
 /// How many keys are near the end of their certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +68,8 @@ pub(crate) struct Readings {
 /// All metrics of one server.
 pub(crate) struct Metrics {
     registry: Registry,
-    routes: Vec<ByStatus>,
+    /// What the workers counted and nobody looked at yet.
+    tallies: Mutex<Vec<Arc<Tally>>>,
     requests: Family<Labels<3>, Counter>,
     decisions: Family<Labels<1>, Counter>,
     /// Those of `decisions` by the place of the refusal, so that counting takes the same time whatever the reason.
@@ -99,7 +99,7 @@ impl Metrics {
         let decisions = Family::<Labels<1>, Counter>::default();
         let mut metrics = Self {
             registry: Registry::with_prefix("claviger"),
-            routes: std::iter::repeat_with(ByStatus::default).take(all_routes().count() + 1).collect(),
+            tallies: Mutex::default(),
             requests: Family::default(),
             allowed: decisions.get_or_create_owned(&[("reason", "allowed")]),
             refused: Refusal::names()
@@ -196,31 +196,26 @@ impl Metrics {
         );
     }
 
-    /// Counts an answered request.
-    pub(crate) fn request(&self, route: Option<&'static Route>, status: u16) {
-        let index = route
-            .and_then(|route| all_routes().position(|one| std::ptr::eq(one, route)))
-            .unwrap_or(self.routes.len().saturating_sub(1));
-        let slot = STATUSES
-            .iter()
-            .position(|one| *one == status)
-            .and_then(|position| self.routes.get(index)?.get(position));
-        let counter = || {
-            self.requests.get_or_create_owned(&[
-                ("method", route.map_or(NO_ROUTE, |route| route.method.as_str())),
-                ("route", route.map_or(NO_ROUTE, |route| route.template)),
-                ("status", status_name(status)),
-            ])
-        };
-        match slot {
-            Some(slot) => slot.get_or_init(counter).inc(),
-            None => counter().inc(),
-        };
+    /// Counts for one worker more.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::new());
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+        tally
     }
 
-    /// Counts a decision that let a caller through.
-    pub(crate) fn allowed(&self) {
-        self.allowed.inc();
+    /// Adds up what the workers counted.
+    fn add_up(&self) {
+        for tally in &*self.tallies.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.allowed.inc_by(tally.take_allowed());
+            tally.take_requests(|route, status, count| {
+                let labels = [
+                    ("method", route.map_or(NO_ROUTE, |route| route.method.as_str())),
+                    ("route", route.map_or(NO_ROUTE, |route| route.template)),
+                    ("status", status),
+                ];
+                self.requests.get_or_create(&labels).inc_by(count);
+            });
+        }
     }
 
     /// Counts a decision against a caller.
@@ -233,6 +228,7 @@ impl Metrics {
 
     /// How many decisions were made.
     pub(crate) fn decisions(&self) -> u64 {
+        self.add_up();
         self.allowed.get() + self.refused.iter().map(Counter::get).sum::<u64>()
     }
 
@@ -283,6 +279,7 @@ impl Metrics {
     /// # Errors
     /// Never in practice: the text is written to memory.
     pub(crate) fn render(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
+        self.add_up();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.api_keys.set(number(readings.api_keys));
         self.permission_sets.set(number(readings.permission_sets));
@@ -360,7 +357,7 @@ const fn status_name(status: u16) -> &'static str {
 mod tests {
     use claviger_domain::HashSize;
 
-    use crate::routes::Dialect;
+    use crate::routes::{Dialect, Route, all_routes};
 
     use super::*;
 
@@ -388,12 +385,13 @@ mod tests {
     fn the_text_has_every_kind() {
         let metrics = Metrics::new();
         let route = all_routes().next();
-        for _ in 0..3 {
-            metrics.request(route, 200);
+        let (tally, other) = (metrics.tally(), metrics.tally());
+        for tally in [&tally, &other, &tally] {
+            tally.request(route, 200);
         }
-        metrics.request(None, 404);
-        metrics.request(route, 299);
-        metrics.allowed();
+        tally.request(None, 404);
+        tally.request(route, 299);
+        other.allowed();
         metrics.refused(Refusal::NoCredential.place());
         metrics.signature(KeyAlgorithm::Es256);
         metrics.upstream_token_made();
@@ -443,9 +441,10 @@ mod tests {
         let metrics = Metrics::new();
         // The two dialects of one path share theirs.
         let own = |route: &&Route| route.dialect != Some(Dialect::Fusion);
+        let tally = metrics.tally();
         for (count, route) in (1..).zip(all_routes().filter(own)) {
             for _ in 0..count {
-                metrics.request(Some(route), 200);
+                tally.request(Some(route), 200);
             }
         }
         let text = metrics.render(&readings()).unwrap();
@@ -456,6 +455,18 @@ mod tests {
             );
             assert!(text.lines().any(|line| line == series), "{series}");
         }
+    }
+
+    #[test]
+    fn what_was_counted_is_added_up_once() {
+        let metrics = Metrics::new();
+        let (one, other) = (metrics.tally(), metrics.tally());
+        one.allowed();
+        other.allowed();
+        metrics.refused(0);
+        assert_eq!([metrics.decisions(), metrics.decisions()], [3, 3]);
+        one.allowed();
+        assert_eq!(metrics.decisions(), 4);
     }
 
     #[test]

@@ -412,6 +412,15 @@ pub(crate) fn all_routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().chain(GATEWAY_ROUTES)
 }
 
+/// The place of a route among [`all_routes`], told by its address, which is quicker than to search for it.
+pub(crate) fn place_of(route: &'static Route) -> Option<usize> {
+    let place_in = |table: &'static [Route]| {
+        let distance = std::ptr::from_ref(route).addr().checked_sub(table.as_ptr().addr())?;
+        Some(distance / size_of::<Route>()).filter(|place| *place < table.len())
+    };
+    place_in(ROUTES).or_else(|| place_in(GATEWAY_ROUTES).map(|place| ROUTES.len() + place))
+}
+
 /// The value of a path parameter of a route, if it has one: the raw segment.
 pub(crate) type Parameter<'a> = Option<&'a str>;
 
@@ -596,6 +605,14 @@ mod tests {
         }
         assert_eq!(found(Method::Post, "/api/api-key/search/rotate"), Err("405"));
         assert_eq!(found(Method::Get, "/api/key/search"), Ok((Operation::SearchKeys, None)));
+    }
+
+    #[test]
+    fn every_route_has_its_place() {
+        for (place, route) in all_routes().enumerate() {
+            assert_eq!(place_of(route), Some(place));
+        }
+        assert_eq!(all_routes().count(), ROUTES.len() + GATEWAY_ROUTES.len());
     }
 
     #[test]

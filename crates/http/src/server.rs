@@ -14,7 +14,7 @@ use claviger_domain::{Actor, ApiKeyId, Change, ChangeContext, Instant, Sealed, S
 use claviger_storage::{DatabaseUrl, Serving, StorageError, Store, StoreOptions, TxError};
 use tokio::sync::oneshot;
 
-use crate::dispatch::entry;
+use crate::dispatch::service;
 use crate::kickstart::{self, KickstartError};
 use crate::metrics::Metrics;
 use crate::ops::instance::{self, CommandLineApiKey, InstanceError, OpenInstance};
@@ -109,10 +109,7 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
     let system = rt::System::new();
     system.block_on(async move {
         let shared = Arc::clone(&state);
-        let app = move || {
-            let worker = web::Data::new(Worker::new(Arc::clone(&shared)));
-            App::new().app_data(worker).default_service(web::to(entry))
-        };
+        let app = move || App::new().default_service(service(Worker::new(Arc::clone(&shared))));
         let server = HttpServer::new(app)
             .workers(options.workers)
             .worker_max_blocking_threads(BLOCKING_THREADS)
@@ -225,7 +222,12 @@ pub(crate) fn open(options: &ServerOptions) -> Result<(Arc<AppState>, Option<Sec
     store.check_schema()?;
     let derived = Arc::new(Derived::new());
     let listener = Arc::clone(&derived);
-    store.set_listener(Arc::new(move |changes: &[Change]| listener.apply(changes)))?;
+    store.set_listener(Arc::new(move |changes: &[Change]| {
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::apply(&listener, changes);
+        #[cfg(not(feature = "sabotage"))]
+        listener.apply(changes);
+    }))?;
     // Processes that start together on an empty database make one instance.
     let turn = store.start_turn()?;
     kickstart::apply(&store, &api_key_format, options)?;

@@ -1,5 +1,6 @@
 //! What all requests share: the store, the keyring, the keys that seal and digest, and what is derived from them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Stopwatch, SystemTime};
@@ -12,7 +13,7 @@ use claviger_keyring::Keyring;
 use claviger_storage::{FeedStatus, Serving, Store};
 
 use crate::client_address::TrustedProxies;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::options::WithoutLease;
 use crate::parsed_keys::ParsedKeys;
 use crate::public_url::PublicUrl;
@@ -98,17 +99,31 @@ impl Derived {
     }
 }
 
-/// What one worker of the server works with.
+/// What one worker of the server works with. It belongs to one thread.
 pub(crate) struct Worker {
     pub(crate) state: Arc<AppState>,
     pub(crate) usage: UsageNotes,
+    pub(crate) tally: Arc<Tally>,
+    /// The numbers that are left for its requests.
+    numbers: Cell<(u64, u64)>,
 }
 
 impl Worker {
     /// One more worker.
     pub(crate) fn new(state: Arc<AppState>) -> Self {
-        let usage = state.usage.notes();
-        Self { state, usage }
+        let (usage, tally) = (state.usage.notes(), state.metrics.tally());
+        Self { state, usage, tally, numbers: Cell::default() }
+    }
+
+    /// The id of its next request.
+    pub(crate) fn next_request_id(&self) -> RequestId {
+        let ids = &self.state.request_ids;
+        let (mut next, mut end) = self.numbers.get();
+        if next == end {
+            (next, end) = ids.take_numbers();
+        }
+        self.numbers.set((next + 1, end));
+        RequestId::new(ids.process, next)
     }
 }
 
@@ -150,11 +165,14 @@ pub(crate) struct AppState {
     pub(crate) request_ids: RequestIds,
 }
 
-/// Names requests, so that an answer can be found in the log: a random part per process and a running number.
+/// Names requests, so that an answer can be found in the log: a random part per process and a number.
 pub(crate) struct RequestIds {
     process: u32,
     next: AtomicU64,
 }
+
+/// How many numbers a worker takes at a time, so that workers seldom meet at the counter.
+const NUMBERS: u64 = 4096;
 
 impl RequestIds {
     /// A fresh sequence.
@@ -163,10 +181,60 @@ impl RequestIds {
         Ok(Self { process, next: AtomicU64::new(1) })
     }
 
-    /// The next id.
-    pub(crate) fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    /// Numbers for one worker: the first one, and the one behind the last.
+    fn take_numbers(&self) -> (u64, u64) {
+        let first = self.next.fetch_add(NUMBERS, Ordering::Relaxed);
+        (first, first + NUMBERS)
     }
+}
+
+/// The name of a request: eight hexadecimal digits of the process, a hyphen, and those of the number.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId {
+    /// Its digits fill the end.
+    text: [u8; Self::LONGEST],
+    start: usize,
+}
+
+impl RequestId {
+    const LONGEST: usize = 8 + 1 + 16;
+
+    fn new(process: u32, mut number: u64) -> Self {
+        let mut id = Self { text: [b'0'; Self::LONGEST], start: Self::LONGEST };
+        loop {
+            id.put(digit(number));
+            number >>= 4;
+            if number == 0 {
+                break;
+            }
+        }
+        id.put(b'-');
+        let mut rest = u64::from(process);
+        for _ in 0..8 {
+            id.put(digit(rest));
+            rest >>= 4;
+        }
+        id
+    }
+
+    /// Puts a character in front of the others.
+    fn put(&mut self, character: u8) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.text.get_mut(self.start) {
+            *place = character;
+        }
+    }
+
+    /// The name as it stands in answers and in the log.
+    pub(crate) fn as_str(&self) -> &str {
+        self.text.get(self.start..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+/// The last hexadecimal digit of a number.
+const fn digit(number: u64) -> u8 {
+    let value = (number & 15) as u8;
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 impl AppState {
@@ -215,5 +283,30 @@ impl AppState {
     /// Whether a presented value is a generated key with a typing error: refused without a look-up.
     pub(crate) fn is_mistyped(&self, presented: &[u8]) -> bool {
         self.api_key_format.classify(presented) == ApiKeyShape::Mistyped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_written_in_hexadecimal() {
+        for (process, number) in
+            [(0, 0), (1, 9), (0xdead_beef, 10), (0x0123_4567, 0x10), (u32::MAX, u64::MAX)]
+        {
+            assert_eq!(RequestId::new(process, number).as_str(), format!("{process:08x}-{number:x}"));
+        }
+    }
+
+    #[test]
+    fn no_two_workers_have_one_number() {
+        let ids = RequestIds::new().unwrap();
+        let mut last = 0;
+        for _ in 0..3 {
+            let (first, end) = ids.take_numbers();
+            assert!(last <= first && end == first + NUMBERS);
+            last = end;
+        }
     }
 }

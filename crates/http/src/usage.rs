@@ -5,9 +5,11 @@
 //! [`WRITTEN_EVERY`] and the time of the write; a process that is killed loses that much. While the database is away the
 //! notes are kept, one for each key that was used meanwhile.
 
+mod hash;
+
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
-use std::mem::take;
+use std::mem::{replace, take};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use actix_web::web;
 use claviger_domain::{Actor, ChangeContext, Instant, UsedValue, Uses};
 use claviger_storage::{StorageError, TxError};
 
+use self::hash::Seeded;
 use crate::state::AppState;
 
 /// How long uses stay in memory alone, while the database answers.
@@ -24,9 +27,11 @@ pub(crate) const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 /// Rows in one transaction: others that write wait for it.
 const ROWS_PER_WRITE: usize = 500;
 
+type Noted = HashMap<UsedValue, Uses, Seeded>;
+
 /// The notes of one worker. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct UsageNotes(Arc<Mutex<HashMap<UsedValue, Uses>>>);
+pub(crate) struct UsageNotes(Arc<Mutex<Noted>>);
 
 impl UsageNotes {
     /// Notes one use.
@@ -34,8 +39,8 @@ impl UsageNotes {
         let one = Uses::one(instant, address);
         match unpoisoned(&self.0).entry(value) {
             Entry::Occupied(mut noted) => {
-                let uses = noted.get().and(one);
-                noted.insert(uses);
+                let uses = noted.get_mut();
+                *uses = uses.and(one);
             }
             Entry::Vacant(place) => {
                 place.insert(one);
@@ -72,7 +77,10 @@ impl UsageLog {
     /// Empties the notes of all workers into `uses`.
     fn gather(&self, uses: &mut BTreeMap<UsedValue, Uses>) {
         for notes in unpoisoned(&self.workers).iter().chain([&self.elsewhere]) {
-            let noted = take(&mut *unpoisoned(&notes.0));
+            // As much room as was needed last time, so that the map does not grow step by step while checks wait for it.
+            let room = unpoisoned(&notes.0).len();
+            let fresh = Noted::with_capacity_and_hasher(room, Seeded::default());
+            let noted = replace(&mut *unpoisoned(&notes.0), fresh);
             for (value, new) in noted {
                 uses.entry(value).and_modify(|uses| *uses = uses.and(new)).or_insert(new);
             }
@@ -99,7 +107,7 @@ pub(crate) fn write_noted(state: &AppState) -> bool {
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut unwritten.failing, true) {
+                if !replace(&mut unwritten.failing, true) {
                     tracing::warn!(%error, "uses of API keys cannot be written: they are kept in memory until it works");
                 }
                 return false;

@@ -139,6 +139,14 @@ impl Keyring {
         use_key(known.then(|| view.found()))
     }
 
+    /// [`Keyring::with`] for callers that take the same time whether or not there is a key: without one `use_key` gets what may do
+    /// nothing, and `false`.
+    pub fn with_or_decoy<R>(&self, digest: &ApiKeyDigest, use_key: impl FnOnce(&Found<'_>, bool) -> R) -> R {
+        let guard = self.slots.guard();
+        let (view, known) = self.view(digest, &guard);
+        use_key(&view.found(), known)
+    }
+
     /// What permissions allow, and whether they make a key manager of a key that was not made one: roles that allow
     /// everything do. Roles are taken as they are now; one that is not known allows nothing.
     #[must_use]

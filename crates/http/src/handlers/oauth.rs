@@ -1,5 +1,6 @@
 //! The endpoints of OAuth 2.0 and OpenID Connect discovery: forms in, JSON out.
 
+use actix_web::http::header::{HeaderName, HeaderValue, PRAGMA};
 use claviger_domain::{KeyAlgorithm, TenantId, TenantState, Violation, Violations, codes};
 use serde_json::{Value, json};
 
@@ -83,8 +84,8 @@ pub(super) fn introspect(state: &AppState, input: &Input) -> Result<Answer, ApiE
 }
 
 /// For caches of HTTP/1.0 (RFC 6749, section 5.1); every answer that may not be kept says `Cache-Control: no-store`.
-pub(crate) fn no_cache() -> (&'static str, String) {
-    ("pragma", "no-cache".to_owned())
+pub(crate) const fn no_cache() -> (HeaderName, HeaderValue) {
+    (PRAGMA, HeaderValue::from_static("no-cache"))
 }
 
 fn received(input: &Input) -> Result<Received<'_>, ApiError> {

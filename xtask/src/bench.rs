@@ -5,7 +5,8 @@ mod report;
 
 use crate::features::OpenSsl;
 use crate::postgres::{Postgres, URL_VARIABLE};
-use crate::run::{Failure, Result, cargo};
+use crate::run::{Failure, Result, cargo, root, succeed};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Measures the refusals of the server as it is, where nothing must be found, and of one with an added delay, which must be
@@ -85,6 +86,30 @@ pub(crate) fn verify(openssl: OpenSsl, quick: bool) -> Result<()> {
     verdict(&output)
 }
 
+/// Measures how many API keys can be made in a second beside bare inserts, and writes the table to the page.
+///
+/// # Errors
+/// The benchmark fails, or a promise was missed.
+pub(crate) fn create(openssl: OpenSsl) -> Result<()> {
+    let output = measured(openssl, "create")?;
+    report::write("create", &output, &[])?;
+    verdict(&output)
+}
+
+/// Measures how soon the server answers after its start and what memory it takes, and writes the table to the page.
+///
+/// # Errors
+/// The program cannot be built, the benchmark fails, or a promise was missed.
+pub(crate) fn start(openssl: OpenSsl) -> Result<()> {
+    let mut build = cargo(["build", "--release", "-p", "claviger"]);
+    succeed(build.args(openssl.arguments(&["claviger".to_owned()])))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let server = root().join(target).join("release").join("claviger");
+    let output = with_databases(server_bench(openssl, "start").env("CLAVIGER_BENCH_SERVER", server))?;
+    report::write("start", &output, &[])?;
+    verdict(&output)
+}
+
 /// What the last line of a benchmark says.
 fn verdict(output: &str) -> Result<()> {
     match output.lines().last() {
@@ -108,8 +133,11 @@ fn server_bench(openssl: OpenSsl, name: &str) -> Command {
 
 /// Runs a benchmark of the server on both databases, shows what it prints, and answers that.
 fn measured(openssl: OpenSsl, name: &str) -> Result<String> {
+    with_databases(&mut server_bench(openssl, name))
+}
+
+fn with_databases(command: &mut Command) -> Result<String> {
     let postgres = Postgres::find();
-    let mut command = server_bench(openssl, name);
     match &postgres {
         Postgres::Given => {}
         Postgres::Started(server) => drop(command.env(URL_VARIABLE, server.url())),
@@ -118,7 +146,7 @@ fn measured(openssl: OpenSsl, name: &str) -> Result<String> {
             command.env_remove(URL_VARIABLE);
         }
     }
-    let output = crate::run::read(&mut command)?;
+    let output = crate::run::read(command)?;
     print!("{output}");
     Ok(output)
 }

@@ -43,6 +43,9 @@ Usage: cargo xtask <command>
   bench verify [--quick]
                       what a check costs over HTTP beside a handler that does nothing, to docs/PERFORMANCE.md;
                       --quick: only 1000 keys on SQLite, and nothing is written; needs wrk
+  bench create        how many API keys can be made in a second, beside bare inserts; to docs/PERFORMANCE.md
+  bench start         how soon the server answers after its start, and its memory, also with 1000000 API keys; to
+                      docs/PERFORMANCE.md
   bench tokens        how fast tokens are issued, beside the bare signing rate
   bench tenant-delete whether checks go on while a tenant with 100000 API keys is deleted
   fuzz [target…] [--seconds N] [--parallel]
@@ -90,6 +93,8 @@ enum Task {
     BenchTokens,
     BenchTiming,
     BenchVerify { quick: bool },
+    BenchCreate,
+    BenchStart,
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
     GatewayTestShort,
@@ -128,6 +133,8 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", ["tenant-delete"]) => Some(Task::BenchTenantDelete),
         ("bench", ["tokens"]) => Some(Task::BenchTokens),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
+        ("bench", ["create"]) => Some(Task::BenchCreate),
+        ("bench", ["start"]) => Some(Task::BenchStart),
         ("bench", ["verify"]) => Some(Task::BenchVerify { quick: false }),
         ("bench", ["verify", "--quick"]) => Some(Task::BenchVerify { quick: true }),
         ("bench", rest) => Some(Task::Bench(extra(rest))),
@@ -193,6 +200,8 @@ fn perform(task: Task) -> Result<u8> {
         Task::BenchTenantDelete => done(bench::tenant_delete(OpenSsl::detect())),
         Task::BenchTokens => done(bench::tokens(OpenSsl::detect())),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
+        Task::BenchCreate => done(bench::create(OpenSsl::detect())),
+        Task::BenchStart => done(bench::start(OpenSsl::detect())),
         Task::BenchVerify { quick } => done(bench::verify(OpenSsl::detect(), quick)),
         Task::Fuzz(request) => fuzz::run(&request),
         Task::GatewayTest(plan) => done(gateway::run(plan)),
@@ -229,6 +238,8 @@ mod tests {
         check("bench tenant-delete", Some(Task::BenchTenantDelete));
         check("bench tokens", Some(Task::BenchTokens));
         check("bench timing", Some(Task::BenchTiming));
+        check("bench create", Some(Task::BenchCreate));
+        check("bench start", Some(Task::BenchStart));
         check("bench verify", Some(Task::BenchVerify { quick: false }));
         check("bench verify --quick", Some(Task::BenchVerify { quick: true }));
         check("ci", Some(Task::Ci));

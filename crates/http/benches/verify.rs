@@ -17,17 +17,22 @@
 
 #[path = "verify/bare.rs"]
 mod bare;
-#[path = "verify/keys.rs"]
+#[path = "support/databases.rs"]
+mod databases;
+#[path = "support/keys.rs"]
 mod keys;
 #[path = "verify/load.rs"]
 mod load;
+#[path = "support/master_key.rs"]
+mod master_key;
 #[path = "support/server.rs"]
 mod server;
 
 use std::process::ExitCode;
 
+use databases::{median, on_each_database};
 use load::{Keys, Shown};
-use server::{Process, median, on_each_database, run_server};
+use server::{Process, run_server};
 
 const CONNECTIONS: [usize; 2] = [8, 64];
 /// Numbers of keys, and the share of the bare handler's throughput that is promised.

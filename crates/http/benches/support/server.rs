@@ -1,4 +1,4 @@
-//! The real server as a process of its own, which is this program started again, and the databases that it is measured on.
+//! The real server as a process of its own, which is this program started again.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -6,18 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use claviger_crypto::MasterKey;
-use claviger_domain::{SecretBytes, SecretText};
+use claviger_domain::SecretText;
 use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
 use claviger_storage::StoreOptions;
 
+use crate::master_key::master_key;
+
 /// The value of the first key manager.
 pub(crate) const MANAGER: &str = "the key manager of the measurement";
-
-/// Of every instance that is measured.
-pub(crate) fn master_key() -> MasterKey {
-    MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap()
-}
 
 /// As many as a server has by default.
 pub(crate) fn workers() -> usize {
@@ -26,7 +22,7 @@ pub(crate) fn workers() -> usize {
 
 /// A process that listens, and stops when its standard input ends.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: SocketAddr,
 }
 
@@ -42,15 +38,6 @@ impl Process {
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
         Self { address: address.trim().parse().expect("the server does not start"), child }
-    }
-
-    /// The processor time of the process so far, in seconds; the kernel counts it in hundredths.
-    pub(crate) fn processor_time(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // What follows the name, which may hold anything, begins with the third field.
-        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / 100.0
     }
 }
 
@@ -97,32 +84,4 @@ pub(crate) fn run_server(url: &str) {
     };
     let ready = |ready: claviger_http::Ready| println!("{}", ready.address.unwrap());
     serve(options, Stop::Channel(word_to_stop()), ready).unwrap();
-}
-
-/// Calls `work` with the name and the URL of a fresh database of each kind that there is.
-pub(crate) fn on_each_database(mut work: impl FnMut(&str, &str)) {
-    let directory = tempfile::tempdir().unwrap();
-    work("SQLite", &format!("sqlite:{}", directory.path().join("claviger.db").display()));
-    drop(directory);
-    #[cfg(feature = "postgres")]
-    if let Some(server) = std::env::var("CLAVIGER_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty()) {
-        use diesel::connection::SimpleConnection;
-        use diesel::{Connection, PgConnection};
-
-        let schema = format!("claviger_bench_{}", std::process::id());
-        let execute = |statements: String| {
-            PgConnection::establish(&server).unwrap().batch_execute(&statements).unwrap();
-        };
-        execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
-        let separator = if server.contains('?') { '&' } else { '?' };
-        work("PostgreSQL", &format!("{server}{separator}options=-c%20search_path%3D{schema}"));
-        execute(format!("DROP SCHEMA {schema} CASCADE"));
-    }
-}
-
-/// The middle one of the values.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -11,7 +11,7 @@ use claviger_domain::ApiKeyId;
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions};
 use diesel::connection::{Connection, SimpleConnection};
 
-use crate::server::master_key;
+use crate::master_key::master_key;
 
 /// What each key may call: five endpoints, one of which the requests ask about.
 const PERMISSIONS: &str =

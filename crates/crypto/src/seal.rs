@@ -15,9 +15,12 @@
 //! section 8.3).
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use claviger_domain::{ApiKeyId, EntityId, KeyId, Sealed, SecretBytes};
-use openssl::symm::{Cipher, Crypter, Mode};
+use openssl::cipher::Cipher;
+use openssl::cipher_ctx::CipherCtx;
+use openssl::error::ErrorStack;
 use zeroize::Zeroizing;
 
 use crate::error::backend;
@@ -159,6 +162,18 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The cipher, which OpenSSL is asked for once: to find it among those of its providers takes longer than to open a secret.
+fn aes_256_gcm() -> Result<&'static Cipher, ErrorStack> {
+    static CIPHER: OnceLock<Cipher> = OnceLock::new();
+    match CIPHER.get() {
+        Some(cipher) => Ok(cipher),
+        None => {
+            let fetched = Cipher::fetch(None, "AES-256-GCM", None)?;
+            Ok(CIPHER.get_or_init(|| fetched))
+        }
+    }
+}
+
 fn encrypt(
     key: &SecretBytes,
     version: u32,
@@ -172,12 +187,13 @@ fn encrypt(
     let mut ciphertext = vec![0; plain.len()];
     let mut tag = [0; TAG];
     let mut run = || {
-        let mut crypter = Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, key.expose(), Some(&nonce))?;
-        crypter.aad_update(&header)?;
-        crypter.aad_update(purpose.as_bytes())?;
-        crypter.update(plain, &mut ciphertext)?;
-        crypter.finalize(&mut [])?;
-        crypter.get_tag(&mut tag)
+        let mut context = CipherCtx::new()?;
+        context.encrypt_init(Some(aes_256_gcm()?), Some(key.expose()), Some(&nonce))?;
+        context.cipher_update(&header, None)?;
+        context.cipher_update(purpose.as_bytes(), None)?;
+        context.cipher_update(plain, Some(&mut ciphertext))?;
+        context.cipher_final(&mut [])?;
+        context.tag(&mut tag)
     };
     run().map_err(backend)?;
     Ok(Sealed::from([&header, nonce.as_slice(), &ciphertext, &tag].concat()))
@@ -187,13 +203,13 @@ fn encrypt(
 fn decrypt(key: &SecretBytes, parts: &Parts<'_>, purpose: &str) -> Result<SecretBytes, CryptoError> {
     let mut plain = Zeroizing::new(vec![0; parts.ciphertext.len()]);
     let mut run = || {
-        let mut crypter =
-            Crypter::new(Cipher::aes_256_gcm(), Mode::Decrypt, key.expose(), Some(parts.nonce))?;
-        crypter.aad_update(parts.header)?;
-        crypter.aad_update(purpose.as_bytes())?;
-        crypter.update(parts.ciphertext, &mut plain)?;
-        crypter.set_tag(parts.tag)?;
-        crypter.finalize(&mut [])
+        let mut context = CipherCtx::new()?;
+        context.decrypt_init(Some(aes_256_gcm()?), Some(key.expose()), Some(parts.nonce))?;
+        context.cipher_update(parts.header, None)?;
+        context.cipher_update(purpose.as_bytes(), None)?;
+        context.cipher_update(parts.ciphertext, Some(&mut plain))?;
+        context.set_tag(parts.tag)?;
+        context.cipher_final(&mut [])
     };
     run().map_err(|_| CryptoError::Unsealable)?;
     Ok(SecretBytes::from(std::mem::take(&mut *plain)))

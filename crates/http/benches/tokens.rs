@@ -1,11 +1,17 @@
-//! How fast `/oauth2/token` is: tokens per second of processor time for a scope with one target and its permissions, beside the bare signing rate
-//! of the same machine. Server and bare signing are processes of their own on one core, one after the other in short rounds, and what
-//! counts is the time that each of them had on it, so that others who want the core take nothing away;
-//! the requests come from the other core over connections that stay open.
+//! How fast `/oauth2/token` is for a scope with one target and its permissions, beside the bare signing rate of the same machine; clients show
+//! their secrets in the form and by Basic in turn. Once with one client, which the server knows after its first token, and once with
+//! more clients than it remembers, so that each request looks in the database.
 //!
-//! `cargo xtask bench tokens` runs it, on SQLite and, where there is one, on the PostgreSQL of `CLAVIGER_TEST_POSTGRES_URL`, whose
-//! processes run wherever the system puts them. Once with one client, which the server knows after its first token, and once with
-//! more clients than it remembers, so that each request looks in the database. The last line says whether the shares that are promised were reached.
+//! First without HTTP: the endpoint's own work on one thread, from headers and form to the text of the answer, look-ups included. Bare
+//! signatures and tokens take turns in one process on one core, and what counts is the processor time of the thread, so that others who want
+//! the core take nothing away. Of this a share of the bare rate is promised. The rate by the clock is told as well: on PostgreSQL
+//! the thread waits for the database, whose processes run wherever the system puts them.
+//!
+//! Then over TCP, where the whole exchange comes on top: server and bare signing are processes of their own on one core, one after the
+//! other in short rounds, by their processor time; the requests come from the other core over connections that stay open.
+//!
+//! `cargo xtask bench tokens` runs it, on SQLite and, where there is one, on the PostgreSQL of `CLAVIGER_TEST_POSTGRES_URL`. The last
+//! line says whether the shares that are promised were reached.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,10 +31,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use claviger_crypto::{MasterKey, Signer, SystemRandom, generate_material};
 use claviger_domain::{HashSize, KeyAlgorithm, KeySpec, RsaLength, SecretBytes, SecretText};
-use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
+use claviger_http::{
+    RsaStockSize, ServerOptions, Stop, TokenCall, TokenEndpoint, TrustedProxies, serve, system_clock,
+};
 use claviger_storage::StoreOptions;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use client::{Client, request};
@@ -41,6 +52,9 @@ const CONNECTIONS: usize = 8;
 const MANY: usize = 4_200;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(1);
+/// Turns of bare signatures and of tokens in one process, and the processor time of each in seconds.
+const TURNS: usize = 12;
+const TURN: f64 = 0.15;
 /// Algorithm, and the promised share of its bare signing rate.
 const PROMISES: [(&str, f64); 2] = [("RS256", 0.85), ("ES256", 0.5)];
 
@@ -59,8 +73,20 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// A tenant that signs with this algorithm, and requests for tokens of its entities.
-fn prepare(client: &mut Client, algorithm: &str) -> Vec<Vec<u8>> {
+/// The value of `Authorization`, empty for none, and the form of a request for a token.
+type Asked = (String, String);
+
+/// The request as it goes over TCP.
+fn over_tcp((authorization, form): &Asked) -> Vec<u8> {
+    let mut head = "Content-Type: application/x-www-form-urlencoded".to_owned();
+    if !authorization.is_empty() {
+        head.push_str(&format!("\r\nAuthorization: {authorization}"));
+    }
+    request("POST", "/oauth2/token", &head, form)
+}
+
+/// A tenant that signs with this algorithm, and requests for tokens of its entities: of one in both ways, and of many, in one way each.
+fn prepare(client: &mut Client, algorithm: &str) -> [(&'static str, Vec<Asked>); 2] {
     let length = (algorithm == "RS256").then_some(2048);
     let key = json!({"key": {"name": algorithm, "algorithm": algorithm, "length": length}});
     let key = make(client, "/api/key/generate", "", &key)["key"]["id"].clone();
@@ -79,18 +105,19 @@ fn prepare(client: &mut Client, algorithm: &str) -> Vec<Vec<u8>> {
         make(client, "/api/entity", &tenant, &entity)["entity"].clone()
     };
     let on = text(&entity(client, "target")["id"]);
-    let requests = (0..MANY).map(|_| {
+    let mut both_ways = || {
         let own = entity(client, "client");
         let grant = json!({"grant": {"recipientEntityId": own["id"], "permissions": ["read", "write"]}});
         make(client, &format!("/api/entity/{on}/grant"), &tenant, &grant);
-        let body = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}&scope=target-entity%3A{on}%3Aread%2Cwrite",
-            text(&own["clientId"]),
-            text(&own["clientSecret"])
-        );
-        request("POST", "/oauth2/token", "Content-Type: application/x-www-form-urlencoded", &body)
-    });
-    requests.collect()
+        let (id, secret) = (text(&own["clientId"]), text(&own["clientSecret"]));
+        let form = format!("grant_type=client_credentials&scope=target-entity%3A{on}%3Aread%2Cwrite");
+        let in_form = format!("{form}&client_id={id}&client_secret={secret}");
+        let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        [(String::new(), in_form), (basic, form)]
+    };
+    let one = both_ways().to_vec();
+    let many = (0..MANY).map(|number| both_ways()[number % 2].clone()).collect();
+    [("one client", one), ("4200 clients", many)]
 }
 
 /// The processor time of a process so far, in seconds; the kernel counts it in hundredths.
@@ -141,13 +168,17 @@ fn bare(algorithm: &str, length: usize) -> f64 {
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
-fn sign(algorithm: &str, length: &str) {
+fn signer(algorithm: &str) -> Signer {
     let (spec, algorithm) = match algorithm {
         "RS256" => (KeySpec::Rsa(HashSize::Bits256, RsaLength::Bits2048), KeyAlgorithm::Rs256),
         _ => (KeySpec::Ec(HashSize::Bits256), KeyAlgorithm::Es256),
     };
     let material = generate_material(spec, &mut SystemRandom).unwrap().to_pkcs8().unwrap().unwrap();
-    let signer = Signer::new(algorithm, &material).unwrap();
+    Signer::new(algorithm, &material).unwrap()
+}
+
+fn sign(algorithm: &str, length: &str) {
+    let signer = signer(algorithm);
     let input = vec![b'a'; length.parse().unwrap()];
     let (mut done, before, start) = (0_u64, processor_time("self"), Instant::now());
     while start.elapsed() < ROUND {
@@ -157,8 +188,70 @@ fn sign(algorithm: &str, length: &str) {
     println!("{}", done as f64 / (processor_time("self") - before));
 }
 
-fn server(url: &str) {
-    let options = ServerOptions {
+/// The processor time of this thread so far, in seconds.
+fn thread_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// How often something is done per second of the thread's processor time, and of the clock.
+fn turn(mut each: impl FnMut()) -> (f64, f64) {
+    let (mut done, before, start) = (0_u64, thread_time(), Instant::now());
+    loop {
+        each();
+        done += 1;
+        let used = thread_time() - before;
+        if used >= TURN {
+            return (done as f64 / used, done as f64 / start.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// Bare signatures and tokens of the endpoint in this process; the requests come on the standard input, and rates and share go to
+/// the standard output.
+fn inside(url: &str, algorithm: &str) {
+    let asked: Vec<Asked> = serde_json::from_reader(std::io::stdin()).unwrap();
+    let calls: Vec<_> = asked
+        .into_iter()
+        .map(|(authorization, form)| {
+            TokenCall::new((!authorization.is_empty()).then_some(authorization.as_str()), form)
+        })
+        .collect();
+    let endpoint = TokenEndpoint::open(&options(url)).unwrap();
+    let (signer, mut next, mut length) = (signer(algorithm), 0, 0);
+    let mut token = || {
+        let (status, answer) = endpoint.answer(&calls[next % calls.len()]);
+        assert_eq!(status, 200, "{answer}");
+        next += 1;
+        length = answer.len();
+        answer
+    };
+    // All of them once, so that what is kept of anything is kept.
+    for _ in 1..calls.len() {
+        token();
+    }
+    let answer: Value = serde_json::from_str(&token()).unwrap();
+    let input = vec![b'a'; text(&answer["access_token"]).rsplit_once('.').unwrap().0.len()];
+    let mut bare = || drop(signer.sign(&input).unwrap());
+    let turns: Vec<_> = (0..TURNS)
+        .map(|number| {
+            if number % 2 == 0 {
+                (turn(&mut bare).0, turn(|| drop(token())))
+            } else {
+                let tokens = turn(|| drop(token()));
+                (turn(&mut bare).0, tokens)
+            }
+        })
+        .collect();
+    let signing = median(turns.iter().map(|turn| turn.0).collect());
+    let issued = median(turns.iter().map(|turn| turn.1.0).collect());
+    let by_the_clock = median(turns.iter().map(|turn| turn.1.1).collect());
+    let share = median(turns.iter().map(|turn| turn.1.0 / turn.0).collect());
+    println!("{signing} {issued} {by_the_clock} {share}");
+}
+
+fn options(url: &str) -> ServerOptions {
+    ServerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         store: StoreOptions::new(url.parse().unwrap()),
         master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
@@ -181,14 +274,17 @@ fn server(url: &str) {
         shutdown_grace: Duration::from_secs(1),
         workers: 1,
         clock: system_clock(),
-    };
+    }
+}
+
+fn server(url: &str) {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     // The end of the standard input is the word to stop.
     thread::spawn(move || {
         let _read = std::io::stdin().read_to_end(&mut Vec::new());
         drop(stop);
     });
-    serve(options, Stop::Channel(stopped), |ready| println!("{}", ready.address.unwrap())).unwrap();
+    serve(options(url), Stop::Channel(stopped), |ready| println!("{}", ready.address.unwrap())).unwrap();
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -196,44 +292,68 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Measures on one database, and answers whether what is promised was reached.
-fn run(database: &str, url: &str) -> bool {
+/// What was measured, as lines of two tables.
+#[derive(Default)]
+struct Report {
+    endpoint: Vec<String>,
+    over_tcp: Vec<String>,
+    missed: bool,
+}
+
+/// Measures on one database.
+fn run(report: &mut Report, database: &str, url: &str) {
     let mut child = pinned(&["serve", url]);
     // What `taskset` starts takes its place.
     let process = child.id().to_string();
     let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     let address = address.trim();
-    let mut reached = true;
-    for (algorithm, promise) in PROMISES {
-        let requests = prepare(&mut Client::open(address), algorithm);
-        let (_, answer) = Client::open(address).call(&requests[0]);
+    let prepared = PROMISES
+        .map(|(algorithm, promise)| (algorithm, promise, prepare(&mut Client::open(address), algorithm)));
+    for (algorithm, _, cases) in &prepared {
+        let (_, answer) = Client::open(address).call(&over_tcp(&cases[0].1[0]));
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let length = text(&answer["access_token"]).rsplit_once('.').unwrap().0.len();
-        for (who, requests) in [("one client", &requests[..1]), ("4200 clients", &requests)] {
+        for (who, asked) in cases {
+            let requests: Vec<_> = asked.iter().map(over_tcp).collect();
             let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| Client::open(address)).collect();
-            tokens(&process, &mut clients, requests);
+            tokens(&process, &mut clients, &requests);
             let rounds: Vec<_> = (0..ROUNDS)
-                .map(|_| (bare(algorithm, length), tokens(&process, &mut clients, requests)))
+                .map(|_| (bare(algorithm, length), tokens(&process, &mut clients, &requests)))
                 .collect();
             let signing = median(rounds.iter().map(|round| round.0).collect());
             let served = median(rounds.iter().map(|round| round.1).collect());
-            let share = median(rounds.iter().map(|round| round.1 / round.0).collect());
-            println!(
-                "| {database}, {who} | {algorithm} | {signing:.0} | {served:.0} | {:.0} % | {:.0} % |",
-                share * 100.0,
-                promise * 100.0
-            );
-            reached &= share >= promise;
+            let share = median(rounds.iter().map(|round| round.1 / round.0).collect()) * 100.0;
+            let line =
+                format!("| {database}, {who} | {algorithm} | {signing:.0} | {served:.0} | {share:.0} % |");
+            report.over_tcp.push(line);
         }
     }
     drop(child.stdin.take());
     child.wait().unwrap();
-    reached
+    for (algorithm, promise, cases) in &prepared {
+        for (who, asked) in cases {
+            let mut child = pinned(&["inside", url, algorithm]);
+            serde_json::to_writer(child.stdin.take().unwrap(), asked).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let rates: Vec<f64> = String::from_utf8(output.stdout)
+                .unwrap()
+                .split_whitespace()
+                .map(|rate| rate.parse().unwrap())
+                .collect();
+            let [signing, issued, by_the_clock, share] = rates[..] else { panic!("no rates") };
+            report.endpoint.push(format!(
+                "| {database}, {who} | {algorithm} | {signing:.0} | {issued:.0} | {by_the_clock:.0} | {:.0} % | {:.0} % |",
+                share * 100.0,
+                promise * 100.0
+            ));
+            report.missed |= share < *promise;
+        }
+    }
 }
 
 #[cfg(feature = "postgres")]
-fn on_postgres(server: &str) -> bool {
+fn on_postgres(report: &mut Report, server: &str) {
     use diesel::connection::SimpleConnection;
     use diesel::{Connection, PgConnection};
 
@@ -243,9 +363,8 @@ fn on_postgres(server: &str) -> bool {
     };
     execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
     let separator = if server.contains('?') { '&' } else { '?' };
-    let reached = run("PostgreSQL", &format!("{server}{separator}options=-c%20search_path%3D{schema}"));
+    run(report, "PostgreSQL", &format!("{server}{separator}options=-c%20search_path%3D{schema}"));
     execute(format!("DROP SCHEMA {schema} CASCADE"));
-    reached
 }
 
 fn main() -> ExitCode {
@@ -259,22 +378,31 @@ fn main() -> ExitCode {
             server(url);
             return ExitCode::SUCCESS;
         }
+        ["inside", url, algorithm] => {
+            inside(url, algorithm);
+            return ExitCode::SUCCESS;
+        }
         _ => {}
     }
     let own = std::process::id().to_string();
     let moved =
         Command::new("taskset").args(["-a", "-c", "-p", CLIENT_CORE, &own]).stdout(Stdio::null()).status();
     assert!(moved.unwrap().success(), "the requests need a core of their own");
-    println!(
-        "| database | algorithm | bare signatures/s of the core | tokens/s of the core | share | promised |"
-    );
-    println!("| --- | --- | ---: | ---: | ---: | ---: |");
-    let directory = tempfile::tempdir().unwrap();
-    let mut reached = run("SQLite", &format!("sqlite:{}", directory.path().join("claviger.db").display()));
+    let (directory, mut report) = (tempfile::tempdir().unwrap(), Report::default());
+    run(&mut report, "SQLite", &format!("sqlite:{}", directory.path().join("claviger.db").display()));
     #[cfg(feature = "postgres")]
     if let Some(server) = std::env::var("CLAVIGER_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty()) {
-        reached &= on_postgres(&server);
+        on_postgres(&mut report, &server);
     }
-    println!("{}", if reached { "the promised shares were reached" } else { "a promised share was missed" });
+    println!("The endpoint's own work, per second of the processor time of its thread:\n");
+    println!(
+        "| database | algorithm | bare signatures/s | tokens/s | tokens/s by the clock | share | promised |"
+    );
+    println!("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n{}", report.endpoint.join("\n"));
+    println!("\nOver TCP, per second of the processor time of the server:\n");
+    println!("| database | algorithm | bare signatures/s | tokens/s | share |");
+    println!("| --- | --- | ---: | ---: | ---: |\n{}\n", report.over_tcp.join("\n"));
+    let missed = report.missed;
+    println!("{}", if missed { "a promised share was missed" } else { "the promised shares were reached" });
     ExitCode::SUCCESS
 }

@@ -4,7 +4,7 @@
 //! disagree about a path. The body is read only after the gate has let the caller through.
 
 mod log;
-mod oauth;
+pub(crate) mod oauth;
 mod service;
 
 use std::sync::Arc;
@@ -294,7 +294,7 @@ async fn respond(
     };
     let headers = request.headers();
     let operation = route.operation;
-    let input = Input {
+    let mut input = Input {
         parameter,
         inner_parameter,
         query: query(request, route)?,
@@ -306,13 +306,14 @@ async fn respond(
             Operation::RetrieveOpenIdConfiguration => base(headers, state, &seen.client),
             _ => None,
         },
+        begun: None,
     };
-    if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &input) {
+    if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &mut input) {
         return outcome;
     }
     let publishes = matches!(operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys);
     let _turn = if publishes { state.derived.published.turn().await } else { None };
-    if publishes && let Some(outcome) = handle_quickly(state, operation, None, &input) {
+    if publishes && let Some(outcome) = handle_quickly(state, operation, None, &mut input) {
         return outcome;
     }
     let state = Arc::clone(state);

@@ -33,7 +33,7 @@ use crate::wire;
 use crate::wire::json::parse_object;
 use crate::wire::patch::Patch;
 
-pub(crate) use oauth::{Base, ClientHeaders, no_cache, schemas as oauth_schemas};
+pub(crate) use oauth::{Base, BegunToken, ClientHeaders, no_cache, schemas as oauth_schemas};
 
 /// The level of FusionAuth's API that Claviger answers.
 pub const FUSIONAUTH_VERSION: &str = "1.69.0";
@@ -59,6 +59,8 @@ pub(crate) struct Input {
     pub(crate) client: Option<ClientHeaders>,
     /// Under which URL the server is reached, where the answer says so; `None` also if that cannot be told.
     pub(crate) base: Option<Base>,
+    /// What was done for a token before it turned out to take longer.
+    pub(crate) begun: Option<BegunToken>,
 }
 
 /// The largest body that is read on the event loop.
@@ -69,7 +71,7 @@ pub(crate) fn handle_quickly(
     state: &AppState,
     operation: Operation,
     caller: Option<&Caller>,
-    input: &Input,
+    input: &mut Input,
 ) -> Option<Result<Answer, ApiError>> {
     match operation {
         Operation::RetrieveJsonWebKeySet if state.serves() => {
@@ -323,7 +325,7 @@ pub(crate) fn handle(
             Some(command) => validated(state, ops::token::validate(state, command)?),
             None => validated(state, Err(InvalidToken::Absent)),
         },
-        Operation::IssueToken => oauth::token(state, &input),
+        Operation::IssueToken => oauth::token(state, input),
         Operation::IntrospectToken => oauth::introspect(state, &input),
         Operation::RetrieveOpenIdConfiguration => oauth::discovery(state, &input),
         Operation::RetrieveAuditLog => {

@@ -1,16 +1,23 @@
-//! The server without a socket, for measurements: requests go straight into the one handler, and only the handler is timed.
+//! The server without a socket, for measurements: requests go straight into the one handler, and only the handler is timed. The
+//! token endpoint can be had without the handler too, to see what it costs beside HTTP.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, init_service, read_body};
-use actix_web::{App, rt};
+use actix_web::{App, HttpRequest, rt};
 
+use crate::answer::Body;
+use crate::dispatch::oauth::client_headers;
 use crate::dispatch::service;
+use crate::error::ApiError;
+use crate::handlers::{Input, handle, handle_quickly};
 use crate::options::ServerOptions;
+use crate::routes::{Dialect, Operation};
 use crate::server::{ServerError, open};
-use crate::state::Worker;
+use crate::state::{AppState, Worker};
 
 /// What a request brings along.
 #[derive(Debug, Clone, Copy)]
@@ -84,4 +91,63 @@ fn request(wanted: &Call<'_>) -> TestRequest {
         request = request.insert_header(media_type).set_payload(wanted.body.to_owned());
     }
     request
+}
+
+/// A request of the token endpoint, as it is when actix has read it.
+pub struct TokenCall {
+    request: HttpRequest,
+    form: String,
+}
+
+impl TokenCall {
+    /// A form, and the value of the header `Authorization`, if there is to be one.
+    #[must_use]
+    pub fn new(authorization: Option<&str>, form: String) -> Self {
+        let media_type = ("content-type", "application/x-www-form-urlencoded");
+        let mut request = TestRequest::post().uri("/oauth2/token").insert_header(media_type);
+        if let Some(value) = authorization {
+            request = request.insert_header(("authorization", value));
+        }
+        Self { request: request.to_http_request(), form }
+    }
+}
+
+/// The token endpoint without HTTP.
+pub struct TokenEndpoint(Arc<AppState>);
+
+impl TokenEndpoint {
+    /// Opens the instance of `options`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(options: &ServerOptions) -> Result<Self, ServerError> {
+        claviger_crypto::initialize();
+        Ok(Self(open(options)?.0))
+    }
+
+    /// Status and body of the answer, made on this thread: all that the server does between reading the request, finding its
+    /// route, and writing the answer.
+    #[must_use]
+    pub fn answer(&self, call: &TokenCall) -> (u16, String) {
+        let headers = call.request.headers();
+        let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        let mut input = Input {
+            parameter: None,
+            inner_parameter: None,
+            content_type: content_type.map(str::to_owned),
+            body: call.form.clone().into_bytes(),
+            query: Vec::new(),
+            presented: None,
+            client: Some(client_headers(headers)),
+            base: None,
+            begun: None,
+        };
+        let outcome = handle_quickly(&self.0, Operation::IssueToken, None, &mut input)
+            .unwrap_or_else(|| handle(&self.0, Operation::IssueToken, None, input));
+        let answer = outcome.unwrap_or_else(|error: ApiError| error.answer(Dialect::OAuth));
+        match answer.body {
+            Body::Json(text) => (answer.status, text),
+            Body::Empty | Body::SharedJson(_) | Body::Text(..) => (answer.status, String::new()),
+        }
+    }
 }

@@ -39,7 +39,7 @@ mod wire;
 pub use client_address::{InvalidTrustedProxies, TrustedProxies};
 pub use handlers::FUSIONAUTH_VERSION;
 #[cfg(feature = "in-process")]
-pub use in_process::{Call, Outcome, in_process};
+pub use in_process::{Call, Outcome, TokenCall, TokenEndpoint, in_process};
 pub use kickstart::{
     Environment, Kickstart, KickstartAnswer, KickstartError, KickstartFileError, KickstartSource,
 };

@@ -328,6 +328,25 @@ macro_rules! stream {
 }
 pub(crate) use stream;
 
+/// Loads the first rows of a query whose text is always the same. A connection of either database finds the prepared statement by
+/// the query's type; on [`AnyConnection`] the text would be written first, each time, which takes as long as a look-up. A `LIMIT`
+/// would not do: SQLite prepares a statement again whenever a value is bound to it there.
+macro_rules! load_prepared {
+    ($connection:expr, $query:expr, $row:ty, $most:expr) => {
+        match $connection {
+            #[cfg(feature = "sqlite")]
+            $crate::conn::AnyConnection::Sqlite(connection) => $query
+                .load_iter::<$row, diesel::connection::DefaultLoadingMode>(connection)
+                .and_then(|rows| rows.take($most).collect()),
+            #[cfg(feature = "postgres")]
+            $crate::conn::AnyConnection::Postgres(connection) => $query
+                .load_iter::<$row, diesel::connection::DefaultLoadingMode>(connection)
+                .and_then(|rows| rows.take($most).collect()),
+        }
+    };
+}
+pub(crate) use load_prepared;
+
 /// The loop of [`stream!`].
 pub(crate) fn drive<R>(
     rows: impl Iterator<Item = QueryResult<R>>,

@@ -6,10 +6,14 @@ use std::collections::HashMap;
 use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, TenantId};
 use diesel::prelude::*;
 
+use crate::dialect::load_prepared;
 use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type, entity_type_permission};
 use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
-use crate::{Entity, PreviousClientSecret, ReadTransaction, StorageError, Store};
+use crate::{DatabaseUrl, Entity, PreviousClientSecret, ReadTransaction, StorageError, Store};
+
+/// The most permissions of a grant that is read at once: microseconds for all of them.
+const MOST_AT_ONCE: usize = 64;
 
 /// An entity as the client of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,39 +74,40 @@ impl Store {
         on: Option<EntityId>,
     ) -> Result<Option<TokenClient>, StorageError> {
         let on = on.map(|id| id.to_string()).unwrap_or_default();
-        let rows = self.read_once(|tx| tx.token_client_rows(client_id.as_str(), &on))?;
-        let Some(((id, tenant_id, sealed, previous, valid_until), (own, key_id, lifetime), _)) = rows.first()
-        else {
-            return Ok(None);
-        };
-        let bad = |reason: &str| corrupt(Entity::Entity, id, reason);
-        let previous_client_secret = match (previous, valid_until) {
-            (Some(sealed), Some(until)) => Some(PreviousClientSecret {
-                sealed: Sealed::from(sealed.clone()),
-                valid_until: Instant::from_epoch_millis(*until),
-            }),
-            (None, None) => None,
-            _ => return Err(bad("previous client secret")),
-        };
-        let key_id = key_id.as_deref().map(str::parse).transpose().map_err(|_| bad("key of the type"))?;
-        let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
-        let mut client = TokenClient {
-            entity_id: id.parse().map_err(|_| bad("id"))?,
-            tenant_id: tenant_id.parse().map_err(|_| bad("tenant id"))?,
-            client_secret: Sealed::from(sealed.clone()),
-            previous_client_secret,
-            jwt: own.then_some(jwt),
-            grant: None,
-        };
-        let id = id.clone();
-        for (_, _, (entity_type_id, permission)) in rows {
-            let Some(entity_type_id) = entity_type_id else { break };
-            add(&mut client.grant, &id, &entity_type_id, permission)?;
+        let rows = self.read_once(|tx| tx.token_client_rows(client_id.as_str(), &on, usize::MAX))?;
+        token_client(rows)
+    }
+
+    /// As [`Self::find_token_client`], if that takes microseconds and nobody has to be waited for, so that an event loop can do it
+    /// by itself; `None` if not.
+    ///
+    /// That is so on SQLite. It looks into its own file in this process, which takes less than the way to another thread and
+    /// back. A reader waits for no writer (the file is in WAL mode), nor for recovery or another process: the file was opened
+    /// before, and belongs to this process alone. What may happen is that a page has to be read from the disk, as anything may
+    /// that this process touches. A connection is taken only if one is idle, and grants with many permissions are left to the
+    /// other way, as is whatever fails.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when a row makes no sense.
+    pub fn find_token_client_at_once(
+        &self,
+        client_id: &ClientId,
+        on: Option<EntityId>,
+    ) -> Option<Result<Option<TokenClient>, StorageError>> {
+        if !matches!(self.inner.options.url, DatabaseUrl::Sqlite(_)) {
+            return None;
         }
-        if let Some(grant) = &mut client.grant {
-            grant.permissions.sort_unstable();
+        let on = on.map(|id| id.to_string()).unwrap_or_default();
+        let mut pooled = self.inner.pool.try_get()?;
+        let mut transaction = ReadTransaction::new(&mut pooled.connection);
+        match transaction.token_client_rows(client_id.as_str(), &on, MOST_AT_ONCE + 1) {
+            Ok(rows) if rows.len() > MOST_AT_ONCE => None,
+            Ok(rows) => Some(token_client(rows)),
+            Err(_) => {
+                pooled.broken = true;
+                None
+            }
         }
-        Ok(Some(client))
     }
 
     /// What an entity is granted on these others, by their ids; where there is no grant, there is no entry.
@@ -134,6 +139,42 @@ impl Store {
     }
 }
 
+/// The client that these rows are of.
+fn token_client(rows: Vec<Row>) -> Result<Option<TokenClient>, StorageError> {
+    let Some(((id, tenant_id, sealed, previous, valid_until), (own, key_id, lifetime), _)) = rows.first()
+    else {
+        return Ok(None);
+    };
+    let bad = |reason: &str| corrupt(Entity::Entity, id, reason);
+    let previous_client_secret = match (previous, valid_until) {
+        (Some(sealed), Some(until)) => Some(PreviousClientSecret {
+            sealed: Sealed::from(sealed.clone()),
+            valid_until: Instant::from_epoch_millis(*until),
+        }),
+        (None, None) => None,
+        _ => return Err(bad("previous client secret")),
+    };
+    let key_id = key_id.as_deref().map(str::parse).transpose().map_err(|_| bad("key of the type"))?;
+    let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
+    let mut client = TokenClient {
+        entity_id: id.parse().map_err(|_| bad("id"))?,
+        tenant_id: tenant_id.parse().map_err(|_| bad("tenant id"))?,
+        client_secret: Sealed::from(sealed.clone()),
+        previous_client_secret,
+        jwt: own.then_some(jwt),
+        grant: None,
+    };
+    let id = id.clone();
+    for (_, _, (entity_type_id, permission)) in rows {
+        let Some(entity_type_id) = entity_type_id else { break };
+        add(&mut client.grant, &id, &entity_type_id, permission)?;
+    }
+    if let Some(grant) = &mut client.grant {
+        grant.permissions.sort_unstable();
+    }
+    Ok(Some(client))
+}
+
 /// Adds what a row says to a grant.
 fn add(
     grant: &mut Option<TokenGrant>,
@@ -154,7 +195,12 @@ fn add(
 }
 
 impl ReadTransaction<'_> {
-    fn token_client_rows(&mut self, client_id: &str, on: &str) -> Result<Vec<Row>, StorageError> {
+    fn token_client_rows(
+        &mut self,
+        client_id: &str,
+        on: &str,
+        most: usize,
+    ) -> Result<Vec<Row>, StorageError> {
         let query = entity::table
             .inner_join(entity_type::table.on(entity_type::id.eq(entity::entity_type_id)))
             .left_join(
@@ -187,7 +233,7 @@ impl ReadTransaction<'_> {
                 ),
                 (target.field(entity::entity_type_id).nullable(), entity_type_permission::name.nullable()),
             ));
-        self.run(|connection| query.load(connection))
+        self.run(|connection| load_prepared!(connection, query, Row, most))
     }
 
     fn token_grant_rows(&mut self, recipient: &str, on: &[String]) -> Result<Vec<GrantRow>, StorageError> {

@@ -18,7 +18,7 @@ static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host"
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the headers say about a client of OAuth 2.0.
-pub(super) fn client_headers(headers: &HeaderMap) -> ClientHeaders {
+pub(crate) fn client_headers(headers: &HeaderMap) -> ClientHeaders {
     ClientHeaders {
         authorization: Authorization::of(bytes(headers, &AUTHORIZATION)),
         tenant: match tenant_header(headers) {

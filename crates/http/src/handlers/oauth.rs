@@ -8,6 +8,7 @@ use super::{Input, JWKS_CACHE_SECONDS, json_answer};
 use crate::answer::Answer;
 use crate::error::ApiError;
 use crate::ops;
+use crate::ops::oauth_client::ProvedClient;
 use crate::ops::oauth_token::IssuedToken;
 use crate::published::Document;
 use crate::state::AppState;
@@ -28,21 +29,42 @@ pub(crate) struct Base {
     pub(crate) is_set: bool,
 }
 
-/// `POST /oauth2/token`, if that is quick.
-pub(super) fn token_quickly(state: &AppState, input: &Input) -> Option<Result<Answer, ApiError>> {
-    let request = received(input).ok().and_then(|received| oauth::token_request(&received).ok())?;
-    let outcome = ops::oauth_token::issue_quickly(state, &request)?;
-    Some(answered(state, outcome.map(|issued| (request, issued))))
+/// A request for a token that was read, and its client if that was found.
+pub(crate) struct BegunToken {
+    request: TokenRequest,
+    client: Option<ProvedClient>,
+}
+
+/// `POST /oauth2/token`, if that is quick. If not, what was done is left in `input` for [`token`].
+pub(super) fn token_quickly(state: &AppState, input: &mut Input) -> Option<Result<Answer, ApiError>> {
+    let request = match token_request(input) {
+        Ok(request) => request,
+        Err(error) => return Some(answered(state, Err(error))),
+    };
+    match ops::oauth_token::issue_quickly(state, &request) {
+        Ok(outcome) => Some(answered(state, outcome.map(|issued| (request, issued)))),
+        Err(client) => {
+            input.begun = Some(BegunToken { request, client });
+            None
+        }
+    }
 }
 
 /// `POST /oauth2/token`.
-pub(super) fn token(state: &AppState, input: &Input) -> Result<Answer, ApiError> {
-    let outcome = received(input).and_then(|received| {
-        let request = oauth::token_request(&received)?;
-        let issued = ops::oauth_token::issue(state, &request)?;
+pub(super) fn token(state: &AppState, mut input: Input) -> Result<Answer, ApiError> {
+    let begun = match input.begun.take() {
+        Some(begun) => Ok(begun),
+        None => token_request(&input).map(|request| BegunToken { request, client: None }),
+    };
+    let outcome = begun.and_then(|BegunToken { request, client }| {
+        let issued = ops::oauth_token::issue(state, &request, client)?;
         Ok((request, issued))
     });
     answered(state, outcome)
+}
+
+fn token_request(input: &Input) -> Result<TokenRequest, ApiError> {
+    Ok(oauth::token_request(&received(input)?)?)
 }
 
 fn answered(

@@ -47,8 +47,9 @@ pub(super) fn call(
     let content_type = Some(content_type);
     // The endpoints of OAuth 2.0 go by headers, of which there are none here.
     let client = Some(ClientHeaders { authorization: Authorization::Absent, tenant: Ok(None) });
+    let (presented, base, begun) = (None, None, None);
     let input =
-        Input { parameter, inner_parameter, query, content_type, body, presented: None, client, base: None };
+        Input { parameter, inner_parameter, query, content_type, body, presented, client, base, begun };
     let answer = handle(state, route.operation, caller, input).map_err(refused)?;
     if (200..300).contains(&answer.status) {
         return Ok(answer.status);

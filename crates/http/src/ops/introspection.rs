@@ -20,7 +20,7 @@ pub(crate) fn introspect(
     if !state.serves() {
         return Err(ApiError::Unavailable(None));
     }
-    let client = authenticate(state, &request.client, None, None)?;
+    let client = authenticate(state, &request.client, None)?.client;
     let refused = |error| -> ApiError { OAuthRefusal { error, by_basic: request.client.by_basic }.into() };
     if request.tenants.iter().any(|named| *named != client.tenant_id) {
         return Err(refused(OAuthError::InvalidTenantId));

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use claviger_crypto::{CryptoError, SealedItem, is_same_secret};
-use claviger_domain::{EntityId, Instant, Sealed, SecretBytes, SecretText, TenantState};
+use claviger_domain::{ClientId, EntityId, Instant, Sealed, SecretBytes, SecretText, TenantState};
 use claviger_storage::TokenClient;
 
 use crate::error::ApiError;
@@ -22,8 +22,35 @@ const MAXIMUM_SECRET: usize = 1024;
 /// For whom the decoy is sealed. No entity has this id: it is not one of a random or chosen UUID that anybody was given.
 pub(crate) const NOBODY: EntityId = EntityId::from_u128(0);
 
-/// The entity that the credentials are of, and what it is granted on the entity `on`. With `known` nothing is looked up: it is
-/// the client that [`at_hand`] found.
+/// A client that proved who it is, and what it is granted on one entity.
+pub(crate) struct ProvedClient {
+    pub(crate) client: Arc<TokenClient>,
+    /// The number of changes that had been seen before it was read.
+    changes: u64,
+}
+
+impl ProvedClient {
+    /// Whether nothing has changed since it was read.
+    pub(crate) fn is_current(&self, state: &AppState) -> bool {
+        self.changes == state.derived.token_clients.changes()
+    }
+}
+
+/// Why there is no [`ProvedClient`].
+enum Unproved {
+    /// The look-up would take a while, and nothing is known so far.
+    NotAtOnce,
+    /// The client is refused, or something failed.
+    Error(ApiError),
+}
+
+impl From<ApiError> for Unproved {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The entity that the credentials are of, and what it is granted on the entity `on`; not for the event loop.
 ///
 /// # Errors
 /// [`ApiError::OAuth`], and failures of the database.
@@ -31,41 +58,71 @@ pub(crate) fn authenticate(
     state: &AppState,
     credentials: &ClientCredentials,
     on: Option<EntityId>,
-    known: Option<&Arc<TokenClient>>,
-) -> Result<Arc<TokenClient>, ApiError> {
+) -> Result<ProvedClient, ApiError> {
+    let look_up = |client_id: &ClientId| Ok(state.store.find_token_client(client_id, on)?);
+    authenticate_with(state, credentials, on, look_up)
+}
+
+/// As [`authenticate`], if the client was kept or can be looked up at once; `None` if not.
+///
+/// # Errors
+/// Those of [`authenticate`].
+pub(crate) fn authenticate_at_once(
+    state: &AppState,
+    credentials: &ClientCredentials,
+    on: Option<EntityId>,
+) -> Result<Option<ProvedClient>, ApiError> {
+    let look_up = |client_id: &ClientId| match state.store.find_token_client_at_once(client_id, on) {
+        None => Err(Unproved::NotAtOnce),
+        Some(found) => Ok(found.map_err(ApiError::from)?),
+    };
+    match authenticate_with(state, credentials, on, look_up) {
+        Ok(proved) => Ok(Some(proved)),
+        Err(Unproved::NotAtOnce) => Ok(None),
+        Err(Unproved::Error(error)) => Err(error),
+    }
+}
+
+fn authenticate_with<E: From<ApiError>>(
+    state: &AppState,
+    credentials: &ClientCredentials,
+    on: Option<EntityId>,
+    look_up: impl Fn(&ClientId) -> Result<Option<TokenClient>, E>,
+) -> Result<ProvedClient, E> {
     let mut error = OAuthError::UnknownClient;
     for attempt in &credentials.attempts {
-        match authenticate_as(state, attempt, on, known)? {
+        match authenticate_as(state, attempt, on, &look_up)? {
             Ok(client) => return Ok(client),
             Err(refused) => error = refused,
         }
     }
-    Err(OAuthRefusal { error, by_basic: credentials.by_basic }.into())
+    Err(ApiError::from(OAuthRefusal { error, by_basic: credentials.by_basic }).into())
 }
 
-fn authenticate_as(
+fn authenticate_as<E: From<ApiError>>(
     state: &AppState,
     attempt: &Attempt,
     on: Option<EntityId>,
-    known: Option<&Arc<TokenClient>>,
-) -> Result<Result<Arc<TokenClient>, OAuthError>, ApiError> {
+    look_up: impl Fn(&ClientId) -> Result<Option<TokenClient>, E>,
+) -> Result<Result<ProvedClient, OAuthError>, E> {
     // Neither takes a look-up, and whoever sends such things knows it.
     let Some(client_id) = &attempt.client_id else { return Ok(Err(OAuthError::UnknownClient)) };
     if attempt.secrets.iter().all(|secret| secret.expose().len() > MAXIMUM_SECRET) {
         return Ok(Err(OAuthError::WrongSecret));
     }
     let clients = &state.derived.token_clients;
-    let known = known.cloned().or_else(|| clients.at_hand(client_id, on));
-    let looked_up = known.is_none();
     // Asked for before the client is read: what changes meanwhile is not kept.
     let changes = clients.changes();
+    let known = clients.at_hand(client_id, on);
+    let looked_up = known.is_none();
     let client = match known {
         Some(known) => Some(known),
-        None => state.store.find_token_client(client_id, on)?.map(Arc::new),
+        None => look_up(client_id)?.map(Arc::new),
     };
     let mut unseal = |id, sealed: &Sealed| state.sealer.unseal(SealedItem::ClientSecret(id), sealed);
     let proved =
-        is_proved(client.as_deref(), &attempt.secrets, state.now(), &state.decoy_client_secret, &mut unseal)?;
+        is_proved(client.as_deref(), &attempt.secrets, state.now(), &state.decoy_client_secret, &mut unseal)
+            .map_err(ApiError::from)?;
     let Some(client) = client else { return Ok(Err(OAuthError::UnknownClient)) };
     if !proved {
         return Ok(Err(OAuthError::WrongSecret));
@@ -78,19 +135,7 @@ fn authenticate_as(
     if looked_up {
         clients.keep(changes, client_id, on, &client);
     }
-    Ok(Ok(client))
-}
-
-/// The client that the credentials name, if it needs no look-up and there is only one way to read them.
-pub(crate) fn at_hand(
-    state: &AppState,
-    credentials: &ClientCredentials,
-    on: Option<EntityId>,
-) -> Option<Arc<TokenClient>> {
-    match credentials.attempts.as_slice() {
-        [Attempt { client_id: Some(client_id), .. }] => state.derived.token_clients.at_hand(client_id, on),
-        _ => None,
-    }
+    Ok(Ok(ProvedClient { client, changes }))
 }
 
 /// Whether one of the secrets that were sent is the client's present one, or the one before, whose end has not come.

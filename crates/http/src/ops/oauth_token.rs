@@ -9,7 +9,7 @@ use claviger_domain::{EntityId, KeyId, SecretText};
 use claviger_storage::{TokenClient, TokenConfiguration, TokenGrant};
 
 use super::id_bytes;
-use super::oauth_client::{self, authenticate};
+use super::oauth_client::{self, ProvedClient};
 use super::token::parsed_key;
 use crate::error::ApiError;
 use crate::parsed_keys::ParsedKey;
@@ -27,69 +27,95 @@ pub(crate) struct IssuedToken {
 /// What a token says of one entity for which it is: its id, and the permissions.
 type Granted<'a> = (EntityId, Vec<&'a str>);
 
-/// What a token takes, found without waiting for anything.
-struct AtHand {
-    client: Arc<TokenClient>,
-    key: Arc<ParsedKey>,
-}
-
-/// Issues a token if that is quick: client and key are at hand, and the algorithm takes microseconds.
+/// Issues a token if that is quick: the client is at hand or looked up at once, it asks for one entity at most, its key is at hand,
+/// and the algorithm takes microseconds. So are clients refused that are not who they say.
+///
+/// # Errors
+/// If it is not quick: the client, where at least that was, for [`issue`].
 pub(crate) fn issue_quickly(
     state: &AppState,
     request: &TokenRequest,
-) -> Option<Result<IssuedToken, ApiError>> {
-    let targets = request.scope.as_ref().map_or(&[][..], |scope| scope.targets.as_slice());
-    if targets.len() > 1 {
-        return None;
-    }
-    let on = targets.first().map(|target| target.entity_id);
-    let client = oauth_client::at_hand(state, &request.client, on)?;
-    let tenant = state.derived.tenants.find(client.tenant_id)?;
-    let (key_id, _) = key_and_lifetime(client.jwt, &tenant)?;
-    let key = state.derived.parsed_keys.at_hand(key_id)??;
-    if key.signer.as_ref().is_none_or(|signer| signer.is_slow()) {
-        return None;
-    }
-    Some(issue_with(state, request, Some(&AtHand { client, key })))
+) -> Result<Result<IssuedToken, ApiError>, Option<ProvedClient>> {
+    let mut left = None;
+    let issued = in_one_state(state, || {
+        let Some(proved) = oauth_client::authenticate_at_once(state, &request.client, first(request))? else {
+            return Ok(None);
+        };
+        match quick_key(state, request, &proved.client) {
+            Some(key) => issue_to(state, request, &proved.client, Some(key)).map(Some),
+            None => {
+                left = Some(proved);
+                Ok(None)
+            }
+        }
+    });
+    issued.transpose().ok_or(left)
 }
 
-/// Issues a token; not for the event loop.
+/// Issues a token; not for the event loop. The client is the one that [`issue_quickly`] left, if it did.
 ///
 /// # Errors
 /// [`ApiError::OAuth`] for what is wrong with the request, [`ApiError::Unavailable`] while this node does not hold the database,
 /// and its failures.
-pub(crate) fn issue(state: &AppState, request: &TokenRequest) -> Result<IssuedToken, ApiError> {
-    issue_with(state, request, None)
-}
-
-fn issue_with(
+pub(crate) fn issue(
     state: &AppState,
     request: &TokenRequest,
-    at_hand: Option<&AtHand>,
+    proved: Option<ProvedClient>,
 ) -> Result<IssuedToken, ApiError> {
-    // Tenants and keys are in memory, which may be old while another node holds the database.
+    in_one_state(state, || {
+        let proved = match proved.filter(|proved| proved.is_current(state)) {
+            Some(proved) => proved,
+            None => oauth_client::authenticate(state, &request.client, first(request))?,
+        };
+        issue_to(state, request, &proved.client, None)
+    })
+}
+
+/// Tenants and keys are in memory, which may be old while another node holds the database: what came of it then does not count.
+fn in_one_state<T>(state: &AppState, work: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
     let generation = state.generation();
     if !state.serves() {
         return Err(ApiError::Unavailable(None));
     }
-    let issued = issue_by_memory(state, request, at_hand);
-    if state.serves() && state.generation() == generation { issued } else { Err(ApiError::Unavailable(None)) }
+    let outcome = work();
+    if state.serves() && state.generation() == generation {
+        outcome
+    } else {
+        Err(ApiError::Unavailable(None))
+    }
 }
 
-fn issue_by_memory(
+/// The first entity of the scope, whose grant is looked up with the client.
+fn first(request: &TokenRequest) -> Option<EntityId> {
+    request.scope.as_ref()?.targets.first().map(|target| target.entity_id)
+}
+
+/// The key for the token, if that can be signed without waiting for anything.
+fn quick_key(state: &AppState, request: &TokenRequest, client: &TokenClient) -> Option<Arc<ParsedKey>> {
+    if request.scope.as_ref().is_some_and(|scope| scope.targets.len() > 1) {
+        return None;
+    }
+    let tenant = state.derived.tenants.find(client.tenant_id)?;
+    let (key_id, _) = key_and_lifetime(client.jwt, &tenant)?;
+    let key = state.derived.parsed_keys.at_hand(key_id)??;
+    key.signer.as_ref().is_some_and(|signer| !signer.is_slow()).then_some(key)
+}
+
+/// Issues a token to a client that proved who it is, with `key` if that still is the one.
+fn issue_to(
     state: &AppState,
     request: &TokenRequest,
-    at_hand: Option<&AtHand>,
+    client: &TokenClient,
+    key: Option<Arc<ParsedKey>>,
 ) -> Result<IssuedToken, ApiError> {
     let scope = request.scope.as_ref();
-    let first = scope.and_then(|scope| scope.targets.first()).map(|target| target.entity_id);
-    let client = authenticate(state, &request.client, first, at_hand.map(|at_hand| &at_hand.client))?;
+    let first = first(request);
     if request.tenants.iter().any(|named| *named != client.tenant_id) {
         return Err(refused(OAuthError::InvalidTenantId));
     }
     let tenant = state.derived.tenants.find(client.tenant_id);
     let tenant = tenant.ok_or_else(|| refused(OAuthError::TenantNotActive))?;
-    let others = other_grants(state, &client, scope)?;
+    let others = other_grants(state, client, scope)?;
     let mut scim = false;
     let mut granted: Vec<Granted<'_>> = Vec::new();
     for target in scope.into_iter().flat_map(|scope| &scope.targets) {
@@ -109,15 +135,15 @@ fn issue_by_memory(
     }
     let no_key = || refused(OAuthError::NoSigningKey);
     let (key_id, lifetime) = key_and_lifetime(client.jwt, &tenant).ok_or_else(no_key)?;
-    let key = match at_hand.map(|at_hand| &at_hand.key).filter(|key| key.id == key_id) {
-        Some(key) => Arc::clone(key),
+    let key = match key.filter(|key| key.id == key_id) {
+        Some(key) => key,
         None => parsed_key(state, key_id)?.ok_or_else(no_key)?,
     };
     let signer = key.signer.as_ref().ok_or_else(no_key)?;
     let issued = state.now().epoch_seconds();
     let expires = issued.saturating_add(lifetime);
     let jti = KeyId::from_random_bytes(id_bytes(&mut state.random())?);
-    let claims = claims(&client, &tenant, jti, (issued, expires), scope, &granted)?;
+    let claims = claims(client, &tenant, jti, (issued, expires), scope, &granted)?;
     let header = TokenHeader {
         kid: &key.kid,
         grant_types: &[CLIENT_CREDENTIALS],

@@ -15,7 +15,7 @@
 //! section 8.3).
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use claviger_domain::{ApiKeyId, EntityId, KeyId, Sealed, SecretBytes};
 use openssl::cipher::Cipher;
@@ -71,7 +71,41 @@ const DATA_KEY: &str = "claviger/data-key";
 /// Seals and opens the secrets of the database. Holds the data keys in plain; they are wiped on drop.
 pub struct Sealer {
     /// By version; the highest seals. Never empty.
-    data_keys: BTreeMap<u32, SecretBytes>,
+    data_keys: BTreeMap<u32, DataKey>,
+}
+
+/// A data key in plain.
+struct DataKey {
+    key: SecretBytes,
+    /// Contexts of OpenSSL that are set up for opening with this key, one for each thread that was at it at the same time: to set one
+    /// up takes longer than to open a secret. OpenSSL wipes them when they go.
+    openers: Mutex<Vec<CipherCtx>>,
+}
+
+/// The contexts that are kept at most for a key.
+const MOST_OPENERS: usize = 16;
+
+impl DataKey {
+    const fn new(key: SecretBytes) -> Self {
+        Self { key, openers: Mutex::new(Vec::new()) }
+    }
+
+    fn open(&self, parts: &Parts<'_>, purpose: &str) -> Result<SecretBytes, CryptoError> {
+        // Valid after each statement: a panic elsewhere leaves it whole.
+        let kept = || self.openers.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = kept().pop();
+        let mut opener = match ready {
+            Some(opener) => opener,
+            None => opener(&self.key).map_err(backend)?,
+        };
+        let plain = decrypt(&mut opener, parts, purpose)?;
+        // One that failed is not used again.
+        let mut openers = kept();
+        if openers.len() < MOST_OPENERS {
+            openers.push(opener);
+        }
+        Ok(plain)
+    }
 }
 
 impl Sealer {
@@ -86,7 +120,7 @@ impl Sealer {
     ) -> Result<(Self, Sealed), CryptoError> {
         let data_key = random_secret(KEY, random)?;
         let sealed = encrypt(master.bytes(), version, DATA_KEY, data_key.expose(), random)?;
-        Ok((Self { data_keys: BTreeMap::from([(version, data_key)]) }, sealed))
+        Ok((Self { data_keys: BTreeMap::from([(version, DataKey::new(data_key))]) }, sealed))
     }
 
     /// The sealer with these data keys, as they are stored: (version, sealed). The highest version seals; values
@@ -99,11 +133,11 @@ impl Sealer {
         let mut opened = BTreeMap::new();
         for (version, sealed) in data_keys {
             let parts = Parts::of(sealed.as_bytes())?;
-            let data_key = decrypt(master.bytes(), &parts, DATA_KEY)?;
+            let data_key = decrypt(&mut opener(master.bytes()).map_err(backend)?, &parts, DATA_KEY)?;
             if parts.version != *version || data_key.expose().len() != KEY {
                 return Err(CryptoError::Unsealable);
             }
-            if opened.insert(*version, data_key).is_some() {
+            if opened.insert(*version, DataKey::new(data_key)).is_some() {
                 return Err(CryptoError::Unsealable);
             }
         }
@@ -125,7 +159,7 @@ impl Sealer {
             return Err(CryptoError::Malformed);
         }
         let (version, data_key) = self.data_keys.last_key_value().ok_or(CryptoError::Unsealable)?;
-        encrypt(data_key, *version, &item.purpose(), plain, random)
+        encrypt(&data_key.key, *version, &item.purpose(), plain, random)
     }
 
     /// Opens a secret that was sealed for this place.
@@ -136,7 +170,7 @@ impl Sealer {
     pub fn unseal(&self, item: SealedItem, sealed: &Sealed) -> Result<SecretBytes, CryptoError> {
         let parts = Parts::of(sealed.as_bytes())?;
         let data_key = self.data_keys.get(&parts.version).ok_or(CryptoError::Unsealable)?;
-        decrypt(data_key, &parts, &item.purpose())
+        data_key.open(&parts, &item.purpose())
     }
 }
 
@@ -199,12 +233,18 @@ fn encrypt(
     Ok(Sealed::from([&header, nonce.as_slice(), &ciphertext, &tag].concat()))
 }
 
+/// A context that opens what was sealed under this key.
+fn opener(key: &SecretBytes) -> Result<CipherCtx, ErrorStack> {
+    let mut context = CipherCtx::new()?;
+    context.decrypt_init(Some(aes_256_gcm()?), Some(key.expose()), None)?;
+    Ok(context)
+}
+
 /// The plain text, which is written to a buffer that is wiped: GCM decrypts before it knows whether the tag is right.
-fn decrypt(key: &SecretBytes, parts: &Parts<'_>, purpose: &str) -> Result<SecretBytes, CryptoError> {
+fn decrypt(context: &mut CipherCtx, parts: &Parts<'_>, purpose: &str) -> Result<SecretBytes, CryptoError> {
     let mut plain = Zeroizing::new(vec![0; parts.ciphertext.len()]);
     let mut run = || {
-        let mut context = CipherCtx::new()?;
-        context.decrypt_init(Some(aes_256_gcm()?), Some(key.expose()), Some(parts.nonce))?;
+        context.decrypt_init(None, None, Some(parts.nonce))?;
         context.cipher_update(parts.header, None)?;
         context.cipher_update(purpose.as_bytes(), None)?;
         context.cipher_update(parts.ciphertext, Some(&mut plain))?;
@@ -287,6 +327,42 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             refused(sealer.unseal(ITEM, &Sealed::from(changed)));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_leaves_nothing_behind() {
+        let sealer = sealer();
+        let seal = |plain: &[u8]| sealer.seal(ITEM, plain, &mut CountingRandom::default()).unwrap();
+        let (long, short) = (seal(&[0x5a; 100]), seal(b"secret"));
+        let mut broken = long.clone().into_bytes();
+        *broken.last_mut().unwrap() ^= 1;
+        for _ in 0..3 {
+            assert!(sealer.unseal(ITEM, &long).unwrap().expose() == [0x5a; 100]);
+            refused(sealer.unseal(ITEM, &Sealed::from(broken.clone())));
+            assert!(sealer.unseal(ITEM, &short).unwrap().expose() == b"secret");
+        }
+        let kept = sealer.data_keys.values().map(|key| key.openers.lock().unwrap().len()).sum::<usize>();
+        assert_eq!(kept, 1);
+    }
+
+    #[test]
+    fn any_number_of_threads_open_at_once() {
+        let sealer = sealer();
+        let values: Vec<_> = (0..32_u8)
+            .map(|number| (number, sealer.seal(ITEM, &[number; 40], &mut CountingRandom::default()).unwrap()))
+            .collect();
+        std::thread::scope(|scope| {
+            for (number, sealed) in &values {
+                let sealer = &sealer;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        assert!(sealer.unseal(ITEM, sealed).unwrap().expose() == [*number; 40]);
+                    }
+                });
+            }
+        });
+        let key = sealer.data_keys.values().next().unwrap();
+        assert!((1..=MOST_OPENERS).contains(&key.openers.lock().unwrap().len()));
     }
 
     #[test]

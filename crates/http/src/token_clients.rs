@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use claviger_domain::{ClientId, EntityId};
-use claviger_storage::TokenClient;
+use claviger_storage::{TokenClient, TokenTypes};
 
 /// Clients that are kept. Beyond that, all make room: whoever comes again is back with one look-up.
 const MOST_KEPT: usize = 4096;
@@ -25,6 +25,8 @@ type Wanted = (ClientId, Option<EntityId>);
 pub(crate) struct TokenClients {
     changes: AtomicU64,
     kept: RwLock<HashMap<Wanted, (u64, Arc<TokenClient>)>>,
+    /// What their types say, with the number of changes likewise.
+    types: RwLock<(u64, Arc<TokenTypes>)>,
 }
 
 impl TokenClients {
@@ -36,6 +38,22 @@ impl TokenClients {
     /// The number of changes so far: to be asked for before a client is read that is to be [kept](Self::keep).
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
+    }
+
+    /// What is known of types since there were so many changes, for a look-up after [that was asked](Self::changes).
+    pub(crate) fn types(&self, changes: u64) -> Arc<TokenTypes> {
+        {
+            let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+            if types.0 == changes {
+                return Arc::clone(&types.1);
+            }
+        }
+        let mut types = self.types.write().unwrap_or_else(PoisonError::into_inner);
+        if types.0 < changes {
+            *types = (changes, Arc::default());
+        }
+        // Whoever is behind learns for nobody else.
+        if types.0 == changes { Arc::clone(&types.1) } else { Arc::default() }
     }
 
     /// The client, if it was kept and nothing has changed since it was read.
@@ -108,6 +126,21 @@ mod tests {
         clients.changed();
         clients.keep(before, &id(1), on, &client(1));
         assert!(clients.at_hand(&id(1), on).is_none());
+    }
+
+    #[test]
+    fn what_is_known_of_types_counts_until_the_next_change() {
+        let clients = TokenClients::default();
+        let before = clients.changes();
+        let types = clients.types(before);
+        assert!(Arc::ptr_eq(&types, &clients.types(before)));
+        clients.changed();
+        let after = clients.types(clients.changes());
+        assert!(!Arc::ptr_eq(&types, &after));
+        // Who read before the change neither uses nor feeds what counts after it.
+        let late = clients.types(before);
+        assert!(!Arc::ptr_eq(&late, &after) && !Arc::ptr_eq(&late, &types));
+        assert!(Arc::ptr_eq(&after, &clients.types(clients.changes())));
     }
 
     #[test]

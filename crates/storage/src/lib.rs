@@ -73,7 +73,7 @@ pub use news::Listener;
 pub use serving::{DEFAULT_LEASE, FeedStatus, LONGEST_LEASE, SHORTEST_LEASE, Serving, Turn};
 pub use store::Store;
 pub use tenant_search::TenantPage;
-pub use token_clients::{TokenClient, TokenConfiguration, TokenGrant};
+pub use token_clients::{TokenClient, TokenConfiguration, TokenGrant, TokenTypes};
 pub use transaction::{ReadTransaction, WriteTransaction};
 pub use url::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
 

@@ -1,7 +1,8 @@
-//! What issuing a token to an entity takes, in as few statements as can be: the entity with its secrets, how its type wants
-//! tokens to be made, and what it is granted on the entities that it names.
+//! What issuing a token to an entity takes, in as few and short statements as can be: the entity with its secrets, how its type wants
+//! tokens to be made, and what it is granted on the entities that it names. What clients have in common is remembered.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, TenantId};
 use diesel::prelude::*;
@@ -14,6 +15,8 @@ use crate::{DatabaseUrl, Entity, PreviousClientSecret, ReadTransaction, StorageE
 
 /// The most permissions of a grant that is read at once: microseconds for all of them.
 const MOST_AT_ONCE: usize = 64;
+/// The most types and permissions that are known at a time. Beyond that, all make room.
+const MOST_KNOWN: usize = 4096;
 
 /// An entity as the client of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +53,31 @@ pub struct TokenGrant {
     pub permissions: Vec<String>,
 }
 
-/// One row for each permission, or one row without.
-type Row = (
-    (String, String, Vec<u8>, Option<Vec<u8>>, Option<i64>),
-    (bool, Option<String>, Option<i64>),
-    (Option<String>, Option<String>),
+/// Of an entity: its id, tenant and type, the secret, the one before, and its end.
+type OwnColumns = (String, String, String, Vec<u8>, Option<Vec<u8>>, Option<i64>);
+
+/// One row for each permission, or one row without: the entity, what its type says of tokens, the type of the entity on which the
+/// grant is, id and name of the permission.
+type Row =
+    (OwnColumns, (bool, Option<String>, Option<i64>), (Option<String>, Option<String>, Option<String>));
+
+/// The same without what [`TokenTypes`] knows: the revision tells whether there is a grant.
+type ShortRow = (OwnColumns, (Option<i64>, Option<String>));
+
+const OWN_COLUMNS: (
+    entity::id,
+    entity::tenant_id,
+    entity::entity_type_id,
+    entity::sealed_client_secret,
+    entity::sealed_previous_client_secret,
+    entity::previous_client_secret_valid_until,
+) = (
+    entity::id,
+    entity::tenant_id,
+    entity::entity_type_id,
+    entity::sealed_client_secret,
+    entity::sealed_previous_client_secret,
+    entity::previous_client_secret_valid_until,
 );
 
 /// A grant by its entity, and one of its permissions.
@@ -64,7 +87,8 @@ diesel::alias!(entity as target: Target);
 
 impl Store {
     /// The entity with this client id, in whichever tenant: client ids are unique over all of them. Case counts. Beside it
-    /// what it is granted on the entity `on`, which lies in the same tenant if there is a grant. One statement.
+    /// what it is granted on the entity `on`, which lies in the same tenant if there is a grant. One statement, or two where
+    /// `types` does not know enough, which learns from it.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when a row makes no sense; [`StorageError::Unavailable`] and the like.
@@ -72,10 +96,14 @@ impl Store {
         &self,
         client_id: &ClientId,
         on: Option<EntityId>,
+        types: &TokenTypes,
     ) -> Result<Option<TokenClient>, StorageError> {
         let on = on.map(|id| id.to_string()).unwrap_or_default();
-        let rows = self.read_once(|tx| tx.token_client_rows(client_id.as_str(), &on, usize::MAX))?;
-        token_client(rows)
+        let rows = self.read_once(|tx| tx.short_token_client_rows(client_id.as_str(), &on, usize::MAX))?;
+        if let Some(client) = types.client(rows) {
+            return client;
+        }
+        types.learn(self.read_once(|tx| tx.token_client_rows(client_id.as_str(), &on))?)
     }
 
     /// As [`Self::find_token_client`], if that takes microseconds and nobody has to be waited for, so that an event loop can do it
@@ -84,8 +112,8 @@ impl Store {
     /// That is so on SQLite. It looks into its own file in this process, which takes less than the way to another thread and
     /// back. A reader waits for no writer (the file is in WAL mode), nor for recovery or another process: the file was opened
     /// before, and belongs to this process alone. What may happen is that a page has to be read from the disk, as anything may
-    /// that this process touches. A connection is taken only if one is idle, and grants with many permissions are left to the
-    /// other way, as is whatever fails.
+    /// that this process touches. A connection is taken only if one is idle; grants with many permissions are left to the
+    /// other way, as is what `types` does not know, and whatever fails.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] when a row makes no sense.
@@ -93,6 +121,7 @@ impl Store {
         &self,
         client_id: &ClientId,
         on: Option<EntityId>,
+        types: &TokenTypes,
     ) -> Option<Result<Option<TokenClient>, StorageError>> {
         if !matches!(self.inner.options.url, DatabaseUrl::Sqlite(_)) {
             return None;
@@ -100,9 +129,9 @@ impl Store {
         let on = on.map(|id| id.to_string()).unwrap_or_default();
         let mut pooled = self.inner.pool.try_get()?;
         let mut transaction = ReadTransaction::new(&mut pooled.connection);
-        match transaction.token_client_rows(client_id.as_str(), &on, MOST_AT_ONCE + 1) {
+        match transaction.short_token_client_rows(client_id.as_str(), &on, MOST_AT_ONCE + 1) {
             Ok(rows) if rows.len() > MOST_AT_ONCE => None,
-            Ok(rows) => Some(token_client(rows)),
+            Ok(rows) => types.client(rows),
             Err(_) => {
                 pooled.broken = true;
                 None
@@ -139,12 +168,77 @@ impl Store {
     }
 }
 
-/// The client that these rows are of.
-fn token_client(rows: Vec<Row>) -> Result<Option<TokenClient>, StorageError> {
-    let Some(((id, tenant_id, sealed, previous, valid_until), (own, key_id, lifetime), _)) = rows.first()
-    else {
-        return Ok(None);
-    };
+/// What types and permissions say of tokens, by their ids, as far as look-ups have found it. Clients have these in common, and to look
+/// for them each time takes as long as for the client itself.
+///
+/// It holds for one state of the database: whoever keeps it starts with a new one when a type or permission changes.
+#[derive(Default)]
+pub struct TokenTypes(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// By the ids of types; `None` where the configuration of the tenant counts.
+    types: HashMap<String, Option<TokenConfiguration>>,
+    /// By the ids of permissions: the type that each belongs to, and its name.
+    permissions: HashMap<String, (EntityTypeId, String)>,
+}
+
+impl TokenTypes {
+    /// The client of these rows; `None` if something is not known.
+    fn client(&self, rows: Vec<ShortRow>) -> Option<Result<Option<TokenClient>, StorageError>> {
+        // Valid after each statement: a panic elsewhere leaves it whole.
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((own, (grant, _))) = rows.first() else { return Some(Ok(None)) };
+        let mut client = match client(own, *known.types.get(&own.2)?) {
+            Ok(client) => client,
+            Err(error) => return Some(Err(error)),
+        };
+        if grant.is_some() {
+            let mut permissions = Vec::with_capacity(rows.len());
+            let mut of = None;
+            for (_, (_, id)) in &rows {
+                // A grant without permissions does not say of which type the entity is on which it is.
+                let (entity_type_id, name) = known.permissions.get(id.as_ref()?)?;
+                of = Some(*entity_type_id);
+                permissions.push(name.clone());
+            }
+            permissions.sort_unstable();
+            client.grant = Some(TokenGrant { entity_type_id: of?, permissions });
+        }
+        Some(Ok(Some(client)))
+    }
+
+    /// The client of these rows, whose type and permissions are known from now on.
+    fn learn(&self, rows: Vec<Row>) -> Result<Option<TokenClient>, StorageError> {
+        let Some((own, (is_own, key_id, lifetime), _)) = rows.first() else { return Ok(None) };
+        let id = own.0.clone();
+        let key_id = key_id.as_deref().map(str::parse).transpose();
+        let key_id = key_id.map_err(|_| corrupt(Entity::Entity, &id, "key of the type"))?;
+        let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
+        let jwt = is_own.then_some(jwt);
+        let mut client = client(own, jwt)?;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.types.len() + known.permissions.len() + rows.len() > MOST_KNOWN {
+            *known = Known::default();
+        }
+        known.types.insert(own.2.clone(), jwt);
+        for (_, _, (entity_type_id, permission_id, name)) in rows {
+            let Some(entity_type_id) = entity_type_id else { break };
+            add(&mut client.grant, &id, &entity_type_id, name.clone())?;
+            if let (Some(grant), Some(permission_id), Some(name)) = (&client.grant, permission_id, name) {
+                known.permissions.insert(permission_id, (grant.entity_type_id, name));
+            }
+        }
+        if let Some(grant) = &mut client.grant {
+            grant.permissions.sort_unstable();
+        }
+        Ok(Some(client))
+    }
+}
+
+/// The client with these columns, without its grant.
+fn client(own: &OwnColumns, jwt: Option<TokenConfiguration>) -> Result<TokenClient, StorageError> {
+    let (id, tenant_id, _, sealed, previous, valid_until) = own;
     let bad = |reason: &str| corrupt(Entity::Entity, id, reason);
     let previous_client_secret = match (previous, valid_until) {
         (Some(sealed), Some(until)) => Some(PreviousClientSecret {
@@ -154,25 +248,14 @@ fn token_client(rows: Vec<Row>) -> Result<Option<TokenClient>, StorageError> {
         (None, None) => None,
         _ => return Err(bad("previous client secret")),
     };
-    let key_id = key_id.as_deref().map(str::parse).transpose().map_err(|_| bad("key of the type"))?;
-    let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
-    let mut client = TokenClient {
+    Ok(TokenClient {
         entity_id: id.parse().map_err(|_| bad("id"))?,
         tenant_id: tenant_id.parse().map_err(|_| bad("tenant id"))?,
         client_secret: Sealed::from(sealed.clone()),
         previous_client_secret,
-        jwt: own.then_some(jwt),
+        jwt,
         grant: None,
-    };
-    let id = id.clone();
-    for (_, _, (entity_type_id, permission)) in rows {
-        let Some(entity_type_id) = entity_type_id else { break };
-        add(&mut client.grant, &id, &entity_type_id, permission)?;
-    }
-    if let Some(grant) = &mut client.grant {
-        grant.permissions.sort_unstable();
-    }
-    Ok(Some(client))
+    })
 }
 
 /// Adds what a row says to a grant.
@@ -195,12 +278,31 @@ fn add(
 }
 
 impl ReadTransaction<'_> {
-    fn token_client_rows(
+    fn short_token_client_rows(
         &mut self,
         client_id: &str,
         on: &str,
         most: usize,
-    ) -> Result<Vec<Row>, StorageError> {
+    ) -> Result<Vec<ShortRow>, StorageError> {
+        let query = entity::table
+            .left_join(
+                entity_grant::table.on(entity_grant::recipient_entity_id
+                    .eq(entity::id)
+                    .and(entity_grant::entity_id.eq(on.to_owned()))),
+            )
+            .left_join(
+                entity_grant_permission::table
+                    .on(entity_grant_permission::entity_grant_id.eq(entity_grant::id)),
+            )
+            .filter(entity::client_id.eq(client_id))
+            .select((
+                OWN_COLUMNS,
+                (entity_grant::revision.nullable(), entity_grant_permission::permission_id.nullable()),
+            ));
+        self.run(|connection| load_prepared!(connection, query, ShortRow, most))
+    }
+
+    fn token_client_rows(&mut self, client_id: &str, on: &str) -> Result<Vec<Row>, StorageError> {
         let query = entity::table
             .inner_join(entity_type::table.on(entity_type::id.eq(entity::entity_type_id)))
             .left_join(
@@ -219,21 +321,19 @@ impl ReadTransaction<'_> {
             )
             .filter(entity::client_id.eq(client_id))
             .select((
-                (
-                    entity::id,
-                    entity::tenant_id,
-                    entity::sealed_client_secret,
-                    entity::sealed_previous_client_secret,
-                    entity::previous_client_secret_valid_until,
-                ),
+                OWN_COLUMNS,
                 (
                     entity_type::jwt_enabled,
                     entity_type::access_token_key_id,
                     entity_type::time_to_live_in_seconds,
                 ),
-                (target.field(entity::entity_type_id).nullable(), entity_type_permission::name.nullable()),
+                (
+                    target.field(entity::entity_type_id).nullable(),
+                    entity_type_permission::id.nullable(),
+                    entity_type_permission::name.nullable(),
+                ),
             ));
-        self.run(|connection| load_prepared!(connection, query, Row, most))
+        self.run(|connection| load_prepared!(connection, query, Row, usize::MAX))
     }
 
     fn token_grant_rows(&mut self, recipient: &str, on: &[String]) -> Result<Vec<GrantRow>, StorageError> {

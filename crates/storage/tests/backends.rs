@@ -33,6 +33,7 @@ mod suite {
     pub mod round_trips;
     pub mod schema;
     pub mod tenant_search;
+    pub mod token_clients;
     pub mod transactions;
     pub mod usage;
 }
@@ -177,6 +178,10 @@ suite! {
         tenant_searches_have_bounds
         tenants_pending_delete_are_listed
         unfolded_names_of_tenants_are_noticed;
+    token_clients:
+        token_clients_are_found_whatever_is_known
+        what_is_known_of_types_is_not_read_again
+        only_quick_look_ups_are_made_at_once;
     transactions:
         an_abort_leaves_nothing
         the_listener_hears_commits_in_order

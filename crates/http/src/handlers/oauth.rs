@@ -73,12 +73,12 @@ fn answered(
 ) -> Result<Answer, ApiError> {
     state.metrics.oauth_token(refusal(&outcome));
     let (request, issued) = outcome?;
-    let mut answer = json_answer(&TokenResponse {
+    let response = TokenResponse {
         access_token: issued.token.expose(),
         expires_in: issued.expires_in,
         scope: request.scope.as_ref().map(|scope| scope.text.as_str()),
-        token_type: "Bearer",
-    })?;
+    };
+    let mut answer = Answer::json(200, response.render());
     answer.headers.push(no_cache());
     Ok(answer)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use claviger_crypto::{CryptoError, SealedItem, is_same_secret};
 use claviger_domain::{ClientId, EntityId, Instant, Sealed, SecretBytes, SecretText, TenantState};
-use claviger_storage::TokenClient;
+use claviger_storage::{TokenClient, TokenTypes};
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -59,7 +59,8 @@ pub(crate) fn authenticate(
     credentials: &ClientCredentials,
     on: Option<EntityId>,
 ) -> Result<ProvedClient, ApiError> {
-    let look_up = |client_id: &ClientId| Ok(state.store.find_token_client(client_id, on)?);
+    let look_up =
+        |client_id: &ClientId, types: &_| Ok(state.store.find_token_client(client_id, on, types)?);
     authenticate_with(state, credentials, on, look_up)
 }
 
@@ -72,9 +73,9 @@ pub(crate) fn authenticate_at_once(
     credentials: &ClientCredentials,
     on: Option<EntityId>,
 ) -> Result<Option<ProvedClient>, ApiError> {
-    let look_up = |client_id: &ClientId| match state.store.find_token_client_at_once(client_id, on) {
-        None => Err(Unproved::NotAtOnce),
-        Some(found) => Ok(found.map_err(ApiError::from)?),
+    let look_up = |client_id: &ClientId, types: &_| {
+        let found = state.store.find_token_client_at_once(client_id, on, types);
+        Ok(found.ok_or(Unproved::NotAtOnce)?.map_err(ApiError::from)?)
     };
     match authenticate_with(state, credentials, on, look_up) {
         Ok(proved) => Ok(Some(proved)),
@@ -87,7 +88,7 @@ fn authenticate_with<E: From<ApiError>>(
     state: &AppState,
     credentials: &ClientCredentials,
     on: Option<EntityId>,
-    look_up: impl Fn(&ClientId) -> Result<Option<TokenClient>, E>,
+    look_up: impl Fn(&ClientId, &TokenTypes) -> Result<Option<TokenClient>, E>,
 ) -> Result<ProvedClient, E> {
     let mut error = OAuthError::UnknownClient;
     for attempt in &credentials.attempts {
@@ -103,7 +104,7 @@ fn authenticate_as<E: From<ApiError>>(
     state: &AppState,
     attempt: &Attempt,
     on: Option<EntityId>,
-    look_up: impl Fn(&ClientId) -> Result<Option<TokenClient>, E>,
+    look_up: impl Fn(&ClientId, &TokenTypes) -> Result<Option<TokenClient>, E>,
 ) -> Result<Result<ProvedClient, OAuthError>, E> {
     // Neither takes a look-up, and whoever sends such things knows it.
     let Some(client_id) = &attempt.client_id else { return Ok(Err(OAuthError::UnknownClient)) };
@@ -117,7 +118,7 @@ fn authenticate_as<E: From<ApiError>>(
     let looked_up = known.is_none();
     let client = match known {
         Some(known) => Some(known),
-        None => look_up(client_id)?.map(Arc::new),
+        None => look_up(client_id, &clients.types(changes))?.map(Arc::new),
     };
     let mut unseal = |id, sealed: &Sealed| state.sealer.unseal(SealedItem::ClientSecret(id), sealed);
     let proved =

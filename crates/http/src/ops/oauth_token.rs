@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::parsed_keys::ParsedKey;
 use crate::state::AppState;
 use crate::tenant_tokens::TenantTokens;
+use crate::wire::json_text::push_text;
 use crate::wire::oauth::{CLIENT_CREDENTIALS, OAuthError, OAuthRefusal, Scope, TokenRequest};
 
 /// A token for its client.
@@ -209,11 +210,11 @@ fn claims(
             }
         }
         write!(text, "\"exp\":{expires},\"iat\":{issued},\"iss\":")?;
-        push_json(&mut text, &tenant.issuer);
+        push_text(&mut text, &tenant.issuer);
         write!(text, ",\"sub\":\"{}\",\"jti\":\"{jti}\"", client.entity_id)?;
         if let Some(scope) = scope {
             text.push_str(",\"scope\":");
-            push_json(&mut text, &scope.text);
+            push_text(&mut text, &scope.text);
         }
         write!(text, ",\"tid\":\"{}\"", client.tenant_id)?;
         // An entity on which nothing may be done is left out.
@@ -226,7 +227,7 @@ fn claims(
                 if index > 0 {
                     text.push(',');
                 }
-                push_json(&mut text, name);
+                push_text(&mut text, name);
             }
             text.push(']');
         }
@@ -235,33 +236,4 @@ fn claims(
     };
     write().map_err(|error| ApiError::Internal(format!("cannot write claims: {error}")))?;
     Ok(text)
-}
-
-/// Adds a text as JSON has it (RFC 8259, section 7).
-fn push_json(text: &mut String, value: &str) {
-    text.push('"');
-    for character in value.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            // Writing to a string does not fail.
-            control if control < ' ' => drop(write!(text, "\\u{:04x}", u32::from(control))),
-            other => text.push(other),
-        }
-    }
-    text.push('"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_read_back_as_they_were() {
-        for value in ["", "acme.com", "a\"b\\c/é\u{1f600}", "\0\u{1f}\n\t\u{7f}\u{2028}", "\\u0041"] {
-            let mut text = String::new();
-            push_json(&mut text, value);
-            assert_eq!(serde_json::from_str::<String>(&text).unwrap(), value);
-        }
-    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod ip_acl;
 pub(crate) mod ip_acl_search;
 pub(crate) mod json;
 pub(crate) mod json_patch;
+pub(crate) mod json_text;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_search;

@@ -11,10 +11,11 @@ pub(crate) use errors::{OAuthError, OAuthErrorBody, OAuthRefusal};
 pub(crate) use scope::Scope;
 
 use claviger_domain::{SecretText, TenantId};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use form::Form;
+
+use super::json_text::push_text;
 
 /// The one grant that is served (RFC 6749, section 4.4), as requests name it and tokens say it.
 pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -88,7 +89,7 @@ pub(crate) fn introspection_request(received: &Received<'_>) -> Result<Introspec
 }
 
 /// The tenants that form and header name.
-fn tenants(received: &Received<'_>, form: &mut Form) -> Result<Vec<TenantId>, OAuthError> {
+fn tenants(received: &Received<'_>, form: &mut Form<'_>) -> Result<Vec<TenantId>, OAuthError> {
     let in_header = received.tenant.map_err(|()| OAuthError::InvalidTenantId)?;
     let in_form = form.take("tenantId").map(|text| text.expose().parse::<TenantId>());
     let in_form = in_form.transpose().map_err(|_| OAuthError::InvalidTenantId)?;
@@ -96,13 +97,28 @@ fn tenants(received: &Received<'_>, form: &mut Form) -> Result<Vec<TenantId>, OA
 }
 
 /// The answer with a token (RFC 6749, section 5.1).
-#[derive(Serialize)]
 pub(crate) struct TokenResponse<'a> {
     pub(crate) access_token: &'a str,
     pub(crate) expires_in: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<&'a str>,
-    pub(crate) token_type: &'static str,
+}
+
+impl TokenResponse<'_> {
+    /// The JSON document, written in one piece: the token in it is long.
+    pub(crate) fn render(&self) -> String {
+        let scope = self.scope.unwrap_or_default();
+        let mut text = String::with_capacity(self.access_token.len() + scope.len() + 100);
+        text.push_str("{\"access_token\":");
+        push_text(&mut text, self.access_token);
+        text.push_str(",\"expires_in\":");
+        text.push_str(&self.expires_in.to_string());
+        if let Some(scope) = self.scope {
+            text.push_str(",\"scope\":");
+            push_text(&mut text, scope);
+        }
+        text.push_str(",\"token_type\":\"Bearer\"}");
+        text
+    }
 }
 
 /// The schemas of this file for the OpenAPI document.
@@ -143,4 +159,22 @@ pub(crate) fn schemas() -> Value {
             "error_reason": {"type": "string"},
         }},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_with_a_token_is_json() {
+        let read = |scope| {
+            let response = TokenResponse { access_token: "e30.e30.AA", expires_in: 3600, scope };
+            serde_json::from_str::<Value>(&response.render()).unwrap()
+        };
+        let without = json!({"access_token": "e30.e30.AA", "expires_in": 3600, "token_type": "Bearer"});
+        assert_eq!(read(None), without);
+        let mut with = without;
+        with["scope"] = json!("a \"b\"");
+        assert_eq!(read(Some("a \"b\"")), with);
+    }
 }

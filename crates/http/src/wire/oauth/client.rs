@@ -53,7 +53,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// What is missing or wrong about them, before anything is looked up.
-    pub(super) fn read(authorization: &Authorization, form: &mut Form) -> Result<Self, OAuthRefusal> {
+    pub(super) fn read(authorization: &Authorization, form: &mut Form<'_>) -> Result<Self, OAuthRefusal> {
         let (id, secret) = (form.take("client_id"), form.take("client_secret"));
         match authorization {
             Authorization::Several => Err(OAuthError::SeveralAuthentications.into()),

@@ -3,8 +3,6 @@
 //! A parameter that stands there twice is refused (RFC 6749, section 3.2): two readers could disagree about it. So is what no
 //! encoder writes. A parameter without a value counts as left out, as that section has it.
 
-use std::collections::HashMap;
-
 use claviger_domain::SecretText;
 use zeroize::Zeroizing;
 
@@ -13,43 +11,76 @@ use super::OAuthError;
 /// The most parameters of a form.
 const MAXIMUM_PARAMETERS: usize = 64;
 
-/// The parameters of a form that have values, which may be secrets.
-pub(super) struct Form(HashMap<String, SecretText>);
+/// The parameters of a form with their values, which may be secrets.
+pub(super) struct Form<'a>(Vec<(Name<'a>, SecretText)>);
 
-impl Form {
+/// The name of a parameter.
+enum Name<'a> {
+    /// As it was sent.
+    Plain(&'a str),
+    Decoded(SecretText),
+}
+
+impl Name<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Plain(name) => name,
+            Self::Decoded(name) => name.expose(),
+        }
+    }
+}
+
+impl<'a> Form<'a> {
     /// Reads the body of a request.
     ///
     /// # Errors
     /// [`OAuthError::ContentType`], [`OAuthError::TooManyParameters`], [`OAuthError::MalformedForm`] and
     /// [`OAuthError::RepeatedParameter`].
-    pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, OAuthError> {
+    pub(super) fn parse(content_type: Option<&str>, body: &'a [u8]) -> Result<Self, OAuthError> {
         let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(OAuthError::ContentType);
         }
-        let mut parameters = HashMap::new();
+        let mut parameters: Vec<(Name<'a>, SecretText)> = Vec::with_capacity(8);
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             if parameters.len() == MAXIMUM_PARAMETERS {
                 return Err(OAuthError::TooManyParameters);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let mut half = || decoded(halves.next().unwrap_or_default()).ok_or(OAuthError::MalformedForm);
-            let (name, value) = (half()?, half()?);
-            if parameters.insert(name.expose().to_owned(), value).is_some() {
+            let name = halves.next().unwrap_or_default();
+            let name = match plain(name) {
+                Some(name) => name.map(Name::Plain),
+                None => decoded(name).map(Name::Decoded),
+            };
+            let name = name.ok_or(OAuthError::MalformedForm)?;
+            let value = decoded(halves.next().unwrap_or_default()).ok_or(OAuthError::MalformedForm)?;
+            if parameters.iter().any(|(known, _)| known.as_str() == name.as_str()) {
                 return Err(OAuthError::RepeatedParameter);
             }
+            parameters.push((name, value));
         }
         Ok(Self(parameters))
     }
 
     /// Takes the value of a parameter out; `None` if it is absent or empty.
     pub(super) fn take(&mut self, name: &str) -> Option<SecretText> {
-        self.0.remove(name).filter(|value| !value.expose().is_empty())
+        let index = self.0.iter().position(|(own, _)| own.as_str() == name)?;
+        let (_, value) = self.0.swap_remove(index);
+        (!value.expose().is_empty()).then_some(value)
     }
+}
+
+/// A text in which nothing is encoded, if it is UTF-8; the outer `None` of any other.
+fn plain(text: &[u8]) -> Option<Option<&str>> {
+    let is_plain = text.iter().all(|byte| !matches!(byte, 0 | b'+' | b'%'));
+    is_plain.then(|| std::str::from_utf8(text).ok())
 }
 
 /// A text of a form: percent-encoded, with `+` for a space. `None` if it is broken, not UTF-8, or has a NUL.
 pub(super) fn decoded(text: &[u8]) -> Option<SecretText> {
+    if let Some(plain) = plain(text) {
+        return plain.map(|text| SecretText::from(text.to_owned()));
+    }
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
@@ -80,8 +111,11 @@ mod tests {
 
     fn read(body: &[u8]) -> Result<Vec<(String, String)>, OAuthError> {
         Form::parse(FORM, body).map(|form| {
-            let mut pairs: Vec<_> =
-                form.0.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
+            let mut pairs: Vec<_> = form
+                .0
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned()))
+                .collect();
             pairs.sort_unstable();
             pairs
         })

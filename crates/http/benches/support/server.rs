@@ -76,6 +76,8 @@ pub(crate) fn run_server(url: &str) {
         upstream_token_audience: None,
         upstream_token_lifetime: Duration::from_secs(60),
         entity_token_audience: None,
+        lease: claviger_storage::DEFAULT_LEASE,
+        without_lease: claviger_http::WithoutLease::Ask,
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(1),

@@ -214,7 +214,7 @@ fn migrate() -> Command {
 
 fn api_key() -> Command {
     Command::new("api-key")
-        .about("Work with API keys in the database itself, while no server runs on it")
+        .about("Work with API keys in the database itself: with SQLite while no server runs on it")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(

@@ -123,6 +123,8 @@ pub(crate) struct Config {
     /// RSA keys that are generated ahead.
     pub(crate) rsa_stock: RsaStockSize,
     pub(crate) log_format: LogFormat,
+    /// Of how many requests that change nothing the log shows one; 0 for none.
+    pub(crate) log_one_in: u32,
     pub(crate) log: Targets,
     /// Whether the text form of the log may have colours.
     pub(crate) log_colors: bool,
@@ -338,6 +340,8 @@ impl Reader {
             |text| choice(text, [("text", LogFormat::Text), ("json", LogFormat::Json)]),
             |format| if *format == LogFormat::Text { "text" } else { "json" }.to_owned(),
         );
+        let log_one_in =
+            self.parsed(&settings::LOG_ONE_IN, 0, |text| number(text, 0, 1_000_000), ToString::to_string);
         let log = self.parsed(&settings::LOG, default_log(), log_targets, ToString::to_string);
         Config {
             http_addr,
@@ -362,6 +366,7 @@ impl Reader {
             local_metrics_enabled,
             rsa_stock: RsaStockSize { keys: rsa_stock_keys, bytes: rsa_stock_kib * 1024 },
             log_format,
+            log_one_in,
             log,
             log_colors: surroundings.log_colors(),
             file_with_secret: self.sources.file_with_secret.take(),

@@ -112,6 +112,8 @@ settings! {
         "Memory in KiB that the RSA keys generated ahead may take. A key takes 1 to 2.4 KiB.";
     LOG_FORMAT plain = "`text` on a terminal, else `json`", "`text` or `json`",
         "The form of the log on standard error.";
+    LOG_ONE_IN plain = "`0`", "0 to 1000000",
+        "Of how many requests that were let through and change nothing the log shows one at `info`, for each worker; with 0 none. A line takes as long as a check, so that 1 halves the speed. Refusals, changes and faults are logged in any case.";
     LOG plain = "`info`, of the HTTP library `warn`", "`LEVEL` or `TARGET=LEVEL`, joined by commas",
         "What is logged. Levels are `error`, `warn`, `info`, `debug`, `trace` and `off`.";
 }

@@ -271,6 +271,7 @@ fn options(url: &str) -> ServerOptions {
         entity_token_audience: None,
         lease: claviger_storage::DEFAULT_LEASE,
         without_lease: claviger_http::WithoutLease::Ask,
+        log_one_in: 0,
         kickstart: None,
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),

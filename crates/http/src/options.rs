@@ -98,6 +98,8 @@ pub struct ServerOptions {
     pub lease: Duration,
     /// What requests get that need a decision while the lease has ended.
     pub without_lease: WithoutLease,
+    /// Of how many requests that were let through and change nothing the log shows one at `info`; 0 for none.
+    pub log_one_in: u32,
     /// RSA keys that are generated ahead.
     pub rsa_stock: RsaStockSize,
     /// How long the body of a request may take to arrive.

@@ -266,6 +266,7 @@ pub(crate) fn assemble(
         clock: Arc::clone(&options.clock),
         serving,
         without_lease: options.without_lease,
+        log_one_in: options.log_one_in,
         // One core stays free for everything else.
         rsa_keys: RsaKeys::new(
             options.rsa_stock,

@@ -106,13 +106,26 @@ pub(crate) struct Worker {
     pub(crate) tally: Arc<Tally>,
     /// The numbers that are left for its requests.
     numbers: Cell<(u64, u64)>,
+    /// How many requests have gone by since one was shown as a sample.
+    unseen: Cell<u32>,
 }
 
 impl Worker {
     /// One more worker.
     pub(crate) fn new(state: Arc<AppState>) -> Self {
         let (usage, tally) = (state.usage.notes(), state.metrics.tally());
-        Self { state, usage, tally, numbers: Cell::default() }
+        Self { state, usage, tally, numbers: Cell::default(), unseen: Cell::default() }
+    }
+
+    /// Whether this request is the one out of so many that the log shows.
+    pub(crate) fn is_sampled(&self) -> bool {
+        if self.state.log_one_in == 0 {
+            return false;
+        }
+        let count = self.unseen.get() + 1;
+        let sampled = count >= self.state.log_one_in;
+        self.unseen.set(if sampled { 0 } else { count });
+        sampled
     }
 
     /// The id of its next request.
@@ -141,6 +154,8 @@ pub(crate) struct AppState {
     pub(crate) clock: Clock,
     pub(crate) serving: Arc<Serving>,
     pub(crate) without_lease: WithoutLease,
+    /// Of how many requests that change nothing the log shows one; 0 for none.
+    pub(crate) log_one_in: u32,
     pub(crate) rsa_keys: Arc<RsaKeys>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tenant_deletions: TenantDeletions,

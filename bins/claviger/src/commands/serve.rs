@@ -59,6 +59,7 @@ fn run(config: &mut Config) -> Result<(), Error> {
         entity_token_audience: config.entity_token_audience,
         lease: config.lease,
         without_lease: config.without_lease,
+        log_one_in: config.log_one_in,
         rsa_stock: config.rsa_stock,
         longest_body: LONGEST_BODY,
         shutdown_grace: config.shutdown_grace,

@@ -72,10 +72,13 @@ fn defaults_need_nothing() {
             "UPSTREAM_TOKEN_AUDIENCE = unset (default)",
             "UPSTREAM_TOKEN_LIFETIME_SECONDS = 60 (default)",
             "ENTITY_TOKEN_AUDIENCE = unset (default)",
+            "LEASE_MILLISECONDS = 2000 (default)",
+            "WITHOUT_LEASE = ask (default)",
             "HTTP_WORKERS = 3 (default)",
             "SHUTDOWN_GRACE_SECONDS = 10 (default)",
             "LOCAL_METRICS_ENABLED = false (default)",
             "LOG_FORMAT = json (default)",
+            "LOG_ONE_IN = 0 (default)",
             &log,
         ],
     );
@@ -102,10 +105,13 @@ fn every_setting_is_read() {
         ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", "https://orders.example/a b"),
         ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "3600"),
         ("CLAVIGER_ENTITY_TOKEN_AUDIENCE", "780E1D5B-ee3b-43b2-aec8-db99b99adc4e"),
+        ("CLAVIGER_LEASE_MILLISECONDS", "500"),
+        ("CLAVIGER_WITHOUT_LEASE", "refuse"),
         ("CLAVIGER_HTTP_WORKERS", "1"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "0"),
         ("CLAVIGER_LOCAL_METRICS_ENABLED", "true"),
         ("CLAVIGER_LOG_FORMAT", "text"),
+        ("CLAVIGER_LOG_ONE_IN", "1000000"),
         ("CLAVIGER_LOG", "warn,claviger_http=debug"),
     ])
     .unwrap();
@@ -119,6 +125,8 @@ fn every_setting_is_read() {
     assert_eq!(bootstrap, Some("this-really-should-be-secret"));
     assert_eq!(config.upstream_token_audience.as_deref(), Some("https://orders.example/a b"));
     assert_eq!(config.upstream_token_lifetime, Duration::from_secs(3600));
+    assert_eq!((config.lease.as_millis(), config.without_lease), (500, WithoutLease::Refuse));
+    assert_eq!(config.log_one_in, 1_000_000);
     let audience = config.entity_token_audience.map(|id| id.to_string());
     assert_eq!(audience.as_deref(), Some("780e1d5b-ee3b-43b2-aec8-db99b99adc4e"));
     assert_eq!((config.http_workers, config.shutdown_grace), (1, Duration::ZERO));
@@ -220,10 +228,13 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             ("CLAVIGER_UPSTREAM_TOKEN_AUDIENCE", " orders"),
             ("CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS", "4"),
             ("CLAVIGER_ENTITY_TOKEN_AUDIENCE", "780e1d5bee3b43b2aec8db99b99adc4e"),
+            ("CLAVIGER_LEASE_MILLISECONDS", "499"),
+            ("CLAVIGER_WITHOUT_LEASE", "answer"),
             ("CLAVIGER_HTTP_WORKERS", "257"),
             ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "-1"),
             ("CLAVIGER_LOCAL_METRICS_ENABLED", "yes"),
             ("CLAVIGER_LOG_FORMAT", "xml"),
+            ("CLAVIGER_LOG_ONE_IN", "1000001"),
             ("CLAVIGER_LOG", "inof"),
         ],
         &[
@@ -237,10 +248,13 @@ fn values_that_cannot_be_read_are_refused_all_at_once() {
             "CLAVIGER_UPSTREAM_TOKEN_AUDIENCE: \" orders\": must have 1 to 255 characters",
             "CLAVIGER_UPSTREAM_TOKEN_LIFETIME_SECONDS: \"4\": must be a whole number from 5 to 3600",
             "CLAVIGER_ENTITY_TOKEN_AUDIENCE: \"780e1d5bee3b43b2aec8db99b99adc4e\": must be the id of an entity, a UUID",
+            "CLAVIGER_LEASE_MILLISECONDS: \"499\": must be a whole number from 500 to 10000",
+            "CLAVIGER_WITHOUT_LEASE: \"answer\": must be ask or refuse",
             "CLAVIGER_HTTP_WORKERS: \"257\"",
             "CLAVIGER_SHUTDOWN_GRACE_SECONDS: \"-1\"",
             "CLAVIGER_LOCAL_METRICS_ENABLED: \"yes\": must be true or false",
             "CLAVIGER_LOG_FORMAT: \"xml\": must be text or json",
+            "CLAVIGER_LOG_ONE_IN: \"1000001\": must be a whole number from 0 to 1000000",
             "CLAVIGER_LOG: \"inof\": must be a level",
         ],
     );

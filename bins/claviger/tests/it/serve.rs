@@ -16,9 +16,10 @@ on_both! {
     a_request_in_flight_finishes,
     the_grace_time_ends,
     a_signal_is_heeded_from_the_first_moment,
-    a_second_server_is_refused,
+    a_second_server_is_for_postgresql,
     keys_near_the_end_of_their_certificate_are_named,
     the_log_names_client_and_carrier,
+    the_log_shows_a_sample,
     the_bootstrap_key_is_for_instances_without_keys,
     a_wrong_master_key_is_refused,
     pending_migrations_stop_a_start_without_migrations,
@@ -192,6 +193,27 @@ fn the_log_names_client_and_carrier(place: &Place) {
     assert!(!stopped.stderr.contains(&key) && !stopped.stderr.contains("no-such-key"));
 }
 
+fn the_log_shows_a_sample(place: &Place) {
+    let (_, key) = place.start().stop_first();
+    for (setting, expected) in [("0", 0), ("5", 4), ("1", 20)] {
+        let server = place.start_with(&[("CLAVIGER_LOG_ONE_IN", setting), ("CLAVIGER_HTTP_WORKERS", "1")]);
+        for _ in 0..20 {
+            assert_eq!(get(&server.address, VERSION, Some(&key)), 200);
+        }
+        assert_eq!(get(&server.address, VERSION, None), 401);
+        let stopped = server.stop().expect(0);
+        let lines = |message: &str| {
+            let own = |line: &serde_json::Value| line["message"] == message && line["path"] == VERSION;
+            stopped.log().into_iter().filter(own).collect::<Vec<_>>()
+        };
+        // That the server answers was asked before, which counts too.
+        let sampled = lines("answered");
+        assert_eq!(sampled.len(), expected, "{setting}: {sampled:?}");
+        assert!(sampled.iter().all(|line| line["level"] == "INFO" && line["api_key_id"] != "-"));
+        assert_eq!(lines("refused").len(), 1);
+    }
+}
+
 fn certificate(days: Option<u32>) -> String {
     let pair = PKey::generate_ed25519().unwrap();
     let mut name = X509Name::builder().unwrap();
@@ -212,8 +234,19 @@ fn certificate(days: Option<u32>) -> String {
     String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
 }
 
-fn a_second_server_is_refused(place: &Place) {
+fn a_second_server_is_for_postgresql(place: &Place) {
     let first = place.start();
+    if !place.is_sqlite() {
+        let second = place.start();
+        let (_, key) = first.stop_first();
+        // The one that goes takes nothing along.
+        assert_eq!(get(&second.address, VERSION, Some(&key)), 200);
+        let third = place.start();
+        assert_eq!(get(&third.address, VERSION, Some(&key)), 200);
+        second.stop().expect(0);
+        third.stop().expect(0);
+        return;
+    }
     let second = place.run(&["serve"]).expect(1);
     let error = second.logged("the server cannot go on")["error"].as_str().unwrap().to_owned();
     assert!(error.starts_with("another process, such as a running server, has the database"), "{error}");

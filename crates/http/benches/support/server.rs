@@ -78,6 +78,7 @@ pub(crate) fn run_server(url: &str) {
         entity_token_audience: None,
         lease: claviger_storage::DEFAULT_LEASE,
         without_lease: claviger_http::WithoutLease::Ask,
+        log_one_in: 0,
         rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
         longest_body: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(1),

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::routes::{Operation, all_routes};
 
 /// One line per request that matters: faults as errors, refusals and changes as information, the rest for debugging. A
-/// line per allowed check would cost as much as the check.
+/// line per allowed check would cost as much as the check; one in so many is shown where the settings ask for it.
 pub(super) fn log(
     request: &HttpRequest,
     request_id: &str,
@@ -49,6 +49,7 @@ pub(super) fn log(
         Some(ApiError::Refused(_)) => Level::INFO,
         Some(ApiError::OAuth(refusal)) => oauth::level(refusal.error),
         None if changing => Level::INFO,
+        None if seen.worker.is_sampled() => Level::INFO,
         _ => Level::DEBUG,
     };
     // What a line shows costs as much as a check: it is put together only if somebody reads it.
@@ -133,19 +134,26 @@ pub(super) fn log(
                 "changed"
             );
         }
-        _ => tracing::debug!(
-            request_id,
-            method,
-            path,
-            status,
-            duration_us,
-            peer,
-            client,
-            carrier,
-            api_key_id,
-            entity_id,
-            "answered"
-        ),
+        _ => {
+            macro_rules! answered {
+                ($level:ident) => {
+                    tracing::$level!(
+                        request_id,
+                        method,
+                        path,
+                        status,
+                        duration_us,
+                        peer,
+                        client,
+                        carrier,
+                        api_key_id,
+                        entity_id,
+                        "answered"
+                    )
+                };
+            }
+            if level == Level::INFO { answered!(info) } else { answered!(debug) }
+        }
     }
 }
 

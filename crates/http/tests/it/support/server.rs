@@ -147,6 +147,7 @@ impl Server {
             },
             lease: self.settings.lease,
             without_lease: self.settings.without_lease,
+            log_one_in: 0,
             longest_body: self.settings.longest_body,
             rsa_stock: self.settings.rsa_stock,
             shutdown_grace: Duration::from_secs(1),

@@ -186,6 +186,18 @@ pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
+/// Lets transactions of this connection stand still for as long as they like: what is done in between takes its time.
+pub(crate) fn allow_long_transactions(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            connection.batch_execute("SET idle_in_transaction_session_timeout = 0")
+        }
+    }
+}
+
 /// A failed statement.
 #[derive(Debug)]
 pub(crate) enum Failure {

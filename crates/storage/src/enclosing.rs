@@ -40,6 +40,7 @@ impl Store {
     ) -> Result<T, E> {
         Inside::refuse()?;
         let mut connection = dialect::connect(&self.inner.options, Role::Write)?;
+        dialect::allow_long_transactions(&mut connection).map_err(lost)?;
         dialect::begin_write(&mut connection).map_err(lost)?;
         let enclosing = Enclosing { connection: Mutex::new(Some(connection)), actor };
         let inner = Arc::new(Inner {

@@ -101,7 +101,7 @@ mod tests {
             jwt: None,
             grant: Some(TokenGrant {
                 entity_type_id: EntityTypeId::from_u128(3),
-                permissions: vec!["p".to_owned(); permissions],
+                permissions: vec![Arc::from("p"); permissions],
             }),
         })
     }

@@ -2,7 +2,7 @@
 //! tokens to be made, and what it is granted on the entities that it names. What clients have in common is remembered.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, TenantId};
 use diesel::prelude::*;
@@ -49,8 +49,8 @@ pub struct TokenConfiguration {
 pub struct TokenGrant {
     /// The type of the entity on which the grant is.
     pub entity_type_id: EntityTypeId,
-    /// Names of permissions, sorted by their bytes in UTF-8; a grant can be without.
-    pub permissions: Vec<String>,
+    /// Names of permissions, sorted by their bytes in UTF-8; a grant can be without. Clients share what is remembered of them.
+    pub permissions: Vec<Arc<str>>,
 }
 
 /// Of an entity: its id, tenant and type, the secret, the one before, and its end.
@@ -156,7 +156,7 @@ impl Store {
                 self.read_once(|tx| tx.token_grant_rows(&recipient, some))?
             {
                 let entity_id = id.parse().map_err(|_| corrupt(Entity::Entity, &id, "id"))?;
-                add(grants.entry(entity_id).or_default(), &id, &entity_type_id, permission)?;
+                add(grants.entry(entity_id).or_default(), &id, &entity_type_id, permission.map(Arc::from))?;
             }
         }
         let sorted = grants.into_iter().filter_map(|(id, grant)| {
@@ -180,7 +180,7 @@ struct Known {
     /// By the ids of types; `None` where the configuration of the tenant counts.
     types: HashMap<String, Option<TokenConfiguration>>,
     /// By the ids of permissions: the type that each belongs to, and its name.
-    permissions: HashMap<String, (EntityTypeId, String)>,
+    permissions: HashMap<String, (EntityTypeId, Arc<str>)>,
 }
 
 impl TokenTypes {
@@ -188,19 +188,21 @@ impl TokenTypes {
     fn client(&self, rows: Vec<ShortRow>) -> Option<Result<Option<TokenClient>, StorageError>> {
         // Valid after each statement: a panic elsewhere leaves it whole.
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some((own, (grant, _))) = rows.first() else { return Some(Ok(None)) };
-        let mut client = match client(own, *known.types.get(&own.2)?) {
+        let count = rows.len();
+        let mut rows = rows.into_iter();
+        let Some((own, (grant, first))) = rows.next() else { return Some(Ok(None)) };
+        let jwt = *known.types.get(&own.2)?;
+        let mut client = match client(own, jwt) {
             Ok(client) => client,
             Err(error) => return Some(Err(error)),
         };
         if grant.is_some() {
-            let mut permissions = Vec::with_capacity(rows.len());
-            let mut of = None;
-            for (_, (_, id)) in &rows {
+            let (mut permissions, mut of) = (Vec::with_capacity(count), None);
+            for id in std::iter::once(first).chain(rows.map(|(_, (_, id))| id)) {
                 // A grant without permissions does not say of which type the entity is on which it is.
-                let (entity_type_id, name) = known.permissions.get(id.as_ref()?)?;
+                let (entity_type_id, name) = known.permissions.get(&id?)?;
                 of = Some(*entity_type_id);
-                permissions.push(name.clone());
+                permissions.push(Arc::clone(name));
             }
             permissions.sort_unstable();
             client.grant = Some(TokenGrant { entity_type_id: of?, permissions });
@@ -216,7 +218,7 @@ impl TokenTypes {
         let key_id = key_id.map_err(|_| corrupt(Entity::Entity, &id, "key of the type"))?;
         let jwt = TokenConfiguration { access_token_key_id: key_id, time_to_live_in_seconds: *lifetime };
         let jwt = is_own.then_some(jwt);
-        let mut client = client(own, jwt)?;
+        let mut client = client(own.clone(), jwt)?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.types.len() + known.permissions.len() + rows.len() > MOST_KNOWN {
             *known = Known::default();
@@ -224,6 +226,7 @@ impl TokenTypes {
         known.types.insert(own.2.clone(), jwt);
         for (_, _, (entity_type_id, permission_id, name)) in rows {
             let Some(entity_type_id) = entity_type_id else { break };
+            let name = name.map(Arc::from);
             add(&mut client.grant, &id, &entity_type_id, name.clone())?;
             if let (Some(grant), Some(permission_id), Some(name)) = (&client.grant, permission_id, name) {
                 known.permissions.insert(permission_id, (grant.entity_type_id, name));
@@ -237,13 +240,13 @@ impl TokenTypes {
 }
 
 /// The client with these columns, without its grant.
-fn client(own: &OwnColumns, jwt: Option<TokenConfiguration>) -> Result<TokenClient, StorageError> {
+fn client(own: OwnColumns, jwt: Option<TokenConfiguration>) -> Result<TokenClient, StorageError> {
     let (id, tenant_id, _, sealed, previous, valid_until) = own;
-    let bad = |reason: &str| corrupt(Entity::Entity, id, reason);
+    let bad = |reason: &str| corrupt(Entity::Entity, &id, reason);
     let previous_client_secret = match (previous, valid_until) {
         (Some(sealed), Some(until)) => Some(PreviousClientSecret {
-            sealed: Sealed::from(sealed.clone()),
-            valid_until: Instant::from_epoch_millis(*until),
+            sealed: Sealed::from(sealed),
+            valid_until: Instant::from_epoch_millis(until),
         }),
         (None, None) => None,
         _ => return Err(bad("previous client secret")),
@@ -251,7 +254,7 @@ fn client(own: &OwnColumns, jwt: Option<TokenConfiguration>) -> Result<TokenClie
     Ok(TokenClient {
         entity_id: id.parse().map_err(|_| bad("id"))?,
         tenant_id: tenant_id.parse().map_err(|_| bad("tenant id"))?,
-        client_secret: Sealed::from(sealed.clone()),
+        client_secret: Sealed::from(sealed),
         previous_client_secret,
         jwt,
         grant: None,
@@ -263,7 +266,7 @@ fn add(
     grant: &mut Option<TokenGrant>,
     id: &str,
     entity_type_id: &str,
-    permission: Option<String>,
+    permission: Option<Arc<str>>,
 ) -> Result<(), StorageError> {
     let grant = match grant {
         Some(grant) => grant,

@@ -126,8 +126,8 @@ fn issue_to(
         scim |= tenant.scim_server_type == Some(grant.entity_type_id);
         let has = &grant.permissions;
         let names = match &target.permissions {
-            None => has.iter().map(String::as_str).collect(),
-            Some(wanted) if wanted.iter().all(|name| has.binary_search(name).is_ok()) => {
+            None => has.iter().map(|name| &**name).collect(),
+            Some(wanted) if wanted.iter().all(|name| is_among(has, name)) => {
                 wanted.iter().map(String::as_str).collect()
             }
             Some(_) => return Err(refused(OAuthError::InvalidPermission)),
@@ -158,6 +158,11 @@ fn issue_to(
     state.metrics.signature(key.algorithm);
     let left = expires.saturating_mul(1000).saturating_sub(state.now().epoch_millis()) / 1000;
     Ok(IssuedToken { token: SecretText::from(token), expires_in: left.max(0) })
+}
+
+/// Whether a permission is among these, which are sorted.
+fn is_among(names: &[Arc<str>], wanted: &str) -> bool {
+    names.binary_search_by(|name| (**name).cmp(wanted)).is_ok()
 }
 
 fn refused(error: OAuthError) -> ApiError {

@@ -1,5 +1,7 @@
 //! Clients of the token endpoint: what a look-up finds, whatever is known of types already, and which look-ups make nobody wait.
 
+use std::sync::Arc;
+
 use claviger_domain::{
     ClientId, EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant, KeyId, Sealed,
     TenantId,
@@ -56,7 +58,7 @@ pub fn token_clients_are_found_whatever_is_known(db: &Database) {
         }),
         grant: permissions.map(|names| TokenGrant {
             entity_type_id: EntityTypeId::from_u128(1),
-            permissions: names.iter().map(|name| (*name).to_owned()).collect(),
+            permissions: names.iter().map(|name| Arc::from(*name)).collect(),
         }),
     };
     let types = TokenTypes::default();
@@ -99,7 +101,7 @@ pub fn what_is_known_of_types_is_not_read_again(db: &Database) {
         let client = find(db, 2, Some(1), types).unwrap();
         (client.grant.unwrap().permissions, client.jwt.unwrap().time_to_live_in_seconds)
     };
-    let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    let names = |names: [&str; 2]| names.map(Arc::<str>::from).to_vec();
     assert_eq!(seen(&types), (names(["permission 1", "permission 2"]), Some(60)));
     assert_eq!(seen(&TokenTypes::default()), (names(["permission 2", "renamed"]), Some(61)));
 }

@@ -77,7 +77,7 @@ pub(crate) fn verify(openssl: OpenSsl, quick: bool) -> Result<()> {
     let version = version.split(' ').nth(1).unwrap_or_default().to_owned();
     if quick {
         let mut command = server_bench(openssl, "verify");
-        let output = crate::run::read(command.args(["--", "quick"]).env_remove(URL_VARIABLE))?;
+        let output = crate::run::read(command.args(["--", "1000"]).env_remove(URL_VARIABLE))?;
         print!("{output}");
         return verdict(&output);
     }

@@ -3,7 +3,7 @@
 //! sends the requests; the three share the machine's cores.
 //!
 //! `cargo xtask bench verify` runs it with 1 000 and 1 000 000 keys, on SQLite and, where there is one, on the PostgreSQL of
-//! `CLAVIGER_TEST_POSTGRES_URL`; with `quick` it is 1 000 keys on SQLite alone. Rounds of the two take turns, and who begins
+//! `CLAVIGER_TEST_POSTGRES_URL`; an argument restricts it to one of these numbers. Rounds of the two take turns, and who begins
 //! changes. What counts are the medians of the ratios of a round. The last line says whether what is promised was reached.
 #![allow(
     clippy::unwrap_used,
@@ -103,7 +103,7 @@ fn measure(database: &str, url: &str, number: usize, promise: f64) -> bool {
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let promises = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let only = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["serve", url] => {
             run_server(url);
             return ExitCode::SUCCESS;
@@ -112,16 +112,18 @@ fn main() -> ExitCode {
             bare::run();
             return ExitCode::SUCCESS;
         }
-        ["quick"] => &PROMISES[..1],
-        _ => &PROMISES[..],
+        [number] => Some(number.parse::<usize>().expect("a number of keys")),
+        _ => None,
     };
     println!(
         "| database | keys | connections | bare requests/s | checks/s | share | bare p99 µs | p99 µs | ratio | bare processor µs | processor µs | ratio |"
     );
     println!("| --- |{}", " ---: |".repeat(11));
     let mut reached = true;
-    for (number, promise) in promises {
-        on_each_database(|database, url| reached &= measure(database, url, *number, *promise));
+    for (number, promise) in
+        PROMISES.into_iter().filter(|(number, _)| only.is_none_or(|only| only == *number))
+    {
+        on_each_database(|database, url| reached &= measure(database, url, number, promise));
     }
     println!("{}", if reached { "what is promised was reached" } else { "what is promised was missed" });
     ExitCode::SUCCESS

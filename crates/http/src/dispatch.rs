@@ -120,7 +120,10 @@ fn finish(
     stopwatch: Stopwatch,
 ) -> HttpResponse {
     let (answer, error) = match outcome {
-        Ok(answer) => (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None),
+        Ok(answer) if answer.etag.is_some() => {
+            (answer.unless_known(texts(request.headers(), &IF_NONE_MATCH)), None)
+        }
+        Ok(answer) => (answer, None),
         Err(error) if seen.by_gateway => (gateway::refused(&error), Some(error)),
         Err(error) => (error.answer(seen.answers_in), Some(error)),
     };

@@ -2,6 +2,7 @@
 //! the authorization matrix of the tests.
 
 mod parameters;
+mod tree;
 
 use claviger_authz::{Endpoint, EndpointScope, Path};
 use claviger_domain::Method;
@@ -437,21 +438,13 @@ pub(crate) enum Found<'a> {
 /// Finds the route: a path with literal segments goes before one with a parameter (`/api/key/generate` is no key), if it
 /// has routes in the dialect: in Fusion's, which has no search, `/api/api-key/search` is the path of a key.
 pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect) -> Found<'a> {
-    let mut best: Option<((bool, usize), &'static str, [Parameter<'a>; 2])> = None;
-    for route in ROUTES {
-        if let Some((literals, parameters)) = matches(route.template, path) {
-            let rank = (route.is_spoken(dialect), literals);
-            if best.is_none_or(|(highest, _, _)| rank > highest) {
-                best = Some((rank, route.template, parameters));
-            }
-        }
-    }
-    let Some((_, template, [parameter, inner])) = best else { return Found::Nothing };
+    let Some(fit) = tree::best_fit(path, dialect) else { return Found::Nothing };
+    let [parameter, inner] = fit.parameters;
     // A call of FusionAuth's that is in no catalogue, because it needs no API key, and that is not served.
     if path.segments().eq(["api", "tenant", "password-validation-rules"]) {
         return Found::Nothing;
     }
-    let mut routes = ROUTES.iter().filter(|route| route.template == template);
+    let mut routes = fit.routes.iter().copied();
     // A path of the catalogue that is not served yet, such as /api/system/audit-log/export, is no identifier below another one.
     let other_endpoint = routes.clone().any(|route| match route.guard {
         Guard::Endpoint(own) | Guard::Operator(own) | Guard::Optional(own) => {
@@ -466,29 +459,8 @@ pub(crate) fn find<'a>(path: &Path<'a>, method: Option<Method>, dialect: Dialect
     match routes.find(spoken) {
         Some(route) => Found::Route(route, parameter, inner),
         // FusionAuth has no call that lists API keys, and its docs show no such path.
-        None if template == "/api/api-key" && dialect == Dialect::FusionAuth => Found::Nothing,
+        None if dialect == Dialect::FusionAuth && path.segments().eq(["api", "api-key"]) => Found::Nothing,
         None => Found::OtherMethods,
-    }
-}
-
-/// The number of literal segments and the parameters, when the path fits the template. No template has more than two.
-fn matches<'a>(template: &str, path: &Path<'a>) -> Option<(usize, [Parameter<'a>; 2])> {
-    let mut wanted = template.split('/').skip(1);
-    let mut given = path.segments();
-    let (mut literals, mut parameter, mut inner) = (0, None, None);
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some((literals, [parameter, inner])),
-            (Some(name), Some(segment)) if name.starts_with('{') => {
-                if parameter.is_none() {
-                    parameter = Some(segment)
-                } else {
-                    inner = Some(segment)
-                }
-            }
-            (Some(literal), Some(segment)) if literal == segment => literals += 1,
-            _ => return None,
-        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! about once in a second.
 //!
 //! Each worker has notes of its own, so that no two checks wait for each other. What is written lags behind by
-//! [`WRITTEN_EVERY`] and the time of the write; a process that is killed loses that much. While the database is away the
-//! notes are kept, one for each key that was used meanwhile.
+//! [`WRITTEN_EVERY`] and the time of the write; a process that is killed loses that much. Where thousands of different keys are
+//! used in a second, writing a row for each would take more of the machine than the checks: between transactions there
+//! are rests then, a few thousand rows go in a second, and the lag is that of the keys that were used meanwhile. While the database is
+//! away the notes are kept, one for each of these keys.
 
 mod hash;
 
@@ -12,7 +14,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::mem::{replace, take};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::web;
 use claviger_domain::{Actor, ChangeContext, Instant, UsedValue, Uses};
@@ -26,6 +28,11 @@ pub(crate) const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Rows in one transaction: others that write wait for it.
 const ROWS_PER_WRITE: usize = 500;
+/// How many times as long as a transaction took comes none, while checks go on: so writing takes about three per cent of two
+/// cores at most.
+const RESTS: u32 = 15;
+/// Notes for which there is room from the start, at most.
+const ROOM: usize = 1 << 16;
 
 type Noted = HashMap<UsedValue, Uses, Seeded>;
 
@@ -78,7 +85,7 @@ impl UsageLog {
     fn gather(&self, uses: &mut BTreeMap<UsedValue, Uses>) {
         for notes in unpoisoned(&self.workers).iter().chain([&self.elsewhere]) {
             // As much room as was needed last time, so that the map does not grow step by step while checks wait for it.
-            let room = unpoisoned(&notes.0).len();
+            let room = unpoisoned(&notes.0).len().min(ROOM);
             let fresh = Noted::with_capacity_and_hasher(room, Seeded::default());
             let noted = replace(&mut *unpoisoned(&notes.0), fresh);
             for (value, new) in noted {
@@ -88,33 +95,61 @@ impl UsageLog {
     }
 }
 
-/// Writes what was noted until now. What cannot be written is kept for the next time, and told of once.
+/// Writes everything that was noted until now. What cannot be written is kept for the next time, and told of once.
 ///
 /// The answer is whether nothing is left.
 pub(crate) fn write_noted(state: &AppState) -> bool {
-    let mut unwritten = unpoisoned(&state.usage.unwritten);
-    state.usage.gather(&mut unwritten.uses);
-    while !unwritten.uses.is_empty() {
-        let rows: Vec<_> =
-            unwritten.uses.iter().take(ROWS_PER_WRITE).map(|(value, uses)| (*value, *uses)).collect();
-        match write(state, rows.clone()) {
-            Ok(()) => {
-                for (value, _) in &rows {
-                    unwritten.uses.remove(value);
-                }
-                if take(&mut unwritten.failing) {
-                    tracing::info!("uses of API keys are written again");
-                }
-            }
-            Err(error) => {
-                if !replace(&mut unwritten.failing, true) {
-                    tracing::warn!(%error, "uses of API keys cannot be written: they are kept in memory until it works");
-                }
-                return false;
-            }
+    loop {
+        match write_some(state) {
+            Written::Some | Written::Last => {}
+            Written::Nothing => return true,
+            Written::Failed => return false,
         }
     }
-    true
+}
+
+/// What came of a write.
+#[derive(Clone, Copy)]
+enum Written {
+    /// More is left of what was taken from the workers.
+    Some,
+    /// Nothing is left of that.
+    Last,
+    /// Nothing was noted.
+    Nothing,
+    /// The rows are kept.
+    Failed,
+}
+
+/// Writes one transaction. What the workers noted is not taken before all that was taken earlier is written: until then they add
+/// to what they have, and each row is written once.
+fn write_some(state: &AppState) -> Written {
+    let mut unwritten = unpoisoned(&state.usage.unwritten);
+    if unwritten.uses.is_empty() {
+        state.usage.gather(&mut unwritten.uses);
+    }
+    let rows: Vec<_> =
+        unwritten.uses.iter().take(ROWS_PER_WRITE).map(|(value, uses)| (*value, *uses)).collect();
+    if rows.is_empty() {
+        return Written::Nothing;
+    }
+    match write(state, rows.clone()) {
+        Ok(()) => {
+            for (value, _) in &rows {
+                unwritten.uses.remove(value);
+            }
+            if take(&mut unwritten.failing) {
+                tracing::info!("uses of API keys are written again");
+            }
+            if unwritten.uses.is_empty() { Written::Last } else { Written::Some }
+        }
+        Err(error) => {
+            if !replace(&mut unwritten.failing, true) {
+                tracing::warn!(%error, "uses of API keys cannot be written: they are kept in memory until it works");
+            }
+            Written::Failed
+        }
+    }
 }
 
 fn write(state: &AppState, rows: Vec<(UsedValue, Uses)>) -> Result<(), StorageError> {
@@ -130,9 +165,21 @@ fn write(state: &AppState, rows: Vec<(UsedValue, Uses)>) -> Result<(), StorageEr
 pub(crate) async fn write_regularly(state: Arc<AppState>) {
     loop {
         tokio::time::sleep(WRITTEN_EVERY).await;
-        let state = Arc::clone(&state);
-        if web::block(move || write_noted(&state)).await.is_err() {
-            tracing::error!("writing the uses of API keys panicked");
+        loop {
+            let (own, before) = (Arc::clone(&state), state.metrics.decisions());
+            let start = Stopwatch::now();
+            match web::block(move || write_some(&own)).await {
+                Ok(Written::Some) => {}
+                Ok(Written::Last | Written::Nothing | Written::Failed) => break,
+                Err(_) => {
+                    tracing::error!("writing the uses of API keys panicked");
+                    break;
+                }
+            }
+            // Where nobody asks, nobody is slowed down.
+            if state.metrics.decisions() != before {
+                tokio::time::sleep(start.elapsed() * RESTS).await;
+            }
         }
     }
 }

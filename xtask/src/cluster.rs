@@ -205,6 +205,9 @@ fn on(
     for violation in violations.iter().take(SHOWN) {
         println!("  {violation}");
     }
+    for slow in report::slow(&history).iter().filter(|_| goal != Goal::Found).take(SHOWN) {
+        println!("  slower than promised: {slow}");
+    }
     judge(goal, &history, &violations, took)?;
     Ok((table, stand.clock))
 }

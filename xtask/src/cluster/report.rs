@@ -136,7 +136,29 @@ fn usable(history: &History) -> Times {
     made.into_values().filter_map(everywhere).collect()
 }
 
-/// A table of all that, with what was wrong below it.
+/// Revocations that took longer than is promised, at nodes to which nothing happened: each in a line.
+pub(super) fn slow(history: &History) -> Vec<String> {
+    let healthy = history.revocations().filter(|one| history.healthy(one.span, SETTLING));
+    let beyond = |limit: Duration| {
+        move |one: &&Operation| {
+            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+            one.span.length() > limit
+        }
+    };
+    let slow = healthy.filter(beyond(REVOCATION)).chain(away(history).filter(beyond(DELAY)));
+    let line = |one: &Operation| {
+        let [start, length] = [one.span.start, one.span.length()].map(Duration::from_nanos);
+        let (kind, key, node, outcome) = (one.kind, one.key, one.node, one.outcome);
+        let start = start.as_secs_f64();
+        format!(
+            "{start:.3} s, {} ms: {kind:?} of key {key} at node {node}, {outcome:?}",
+            milliseconds(length)
+        )
+    };
+    slow.map(line).collect()
+}
+
+/// A table of all that.
 pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]) -> String {
     let figures = Figures::of(history);
     let statuses =
@@ -173,7 +195,7 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
         ),
         ("writes", format!("{}, {unknown} of them with an unknown outcome", history.operations.len())),
         ("acknowledged revocations", format!("{}: {}", figures.revocations, means.join(", "))),
-        ("faults", format!("{}: {}", history.faults.len(), faults.join("; "))),
+        ("faults", format!("{}. {}", history.faults.len(), faults.join("; "))),
         ("**violations**", format!("**{}**", violations.len())),
         ("revocation on a healthy cluster, p50 / p99 / longest", figures.healthy.row(Some(REVOCATION))),
         ("new key accepted by every node, p50 / p99 / longest", figures.usable.row(Some(USABLE))),

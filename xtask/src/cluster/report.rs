@@ -136,7 +136,7 @@ fn usable(history: &History) -> Times {
     made.into_values().filter_map(everywhere).collect()
 }
 
-/// Revocations that took longer than is promised, at nodes to which nothing happened: each in a line.
+/// Revocations that took longer than is promised, at nodes to which nothing happened: each in a line, the longest first.
 pub(super) fn slow(history: &History) -> Vec<String> {
     let healthy = history.revocations().filter(|one| history.healthy(one.span, SETTLING));
     let beyond = |limit: Duration| {
@@ -145,7 +145,9 @@ pub(super) fn slow(history: &History) -> Vec<String> {
             one.span.length() > limit
         }
     };
-    let slow = healthy.filter(beyond(REVOCATION)).chain(away(history).filter(beyond(DELAY)));
+    let mut slow: Vec<_> =
+        healthy.filter(beyond(REVOCATION)).chain(away(history).filter(beyond(DELAY))).collect();
+    slow.sort_by_key(|one| std::cmp::Reverse(one.span.length()));
     let line = |one: &Operation| {
         let [start, length] = [one.span.start, one.span.length()].map(Duration::from_nanos);
         let (kind, key, node, outcome) = (one.kind, one.key, one.node, one.outcome);
@@ -155,7 +157,7 @@ pub(super) fn slow(history: &History) -> Vec<String> {
             milliseconds(length)
         )
     };
-    slow.map(line).collect()
+    slow.into_iter().map(line).collect()
 }
 
 /// A table of all that.

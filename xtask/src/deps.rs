@@ -48,6 +48,7 @@ const PACKAGES: [Package; 8] = [
         further: &[
             ("libsqlite3-sys", "only for its feature that compiles SQLite in"),
             ("pq-sys", "only for its feature that compiles libpq in"),
+            ("rustix", "leases go by a clock that goes on while the machine sleeps, which std does not have"),
             ("serde_json", "attributes of keys and the before and after of a change are JSON columns"),
             ("tracing", "the writer and the lock run in own threads, where nobody gets their errors"),
         ],

@@ -138,6 +138,9 @@ pub fn serve(options: ServerOptions, stop: Stop, on_ready: impl FnOnce(Ready)) -
         rt::spawn(warn_daily(Arc::clone(&state)));
         rt::spawn(usage::write_regularly(Arc::clone(&state)));
         rt::spawn(tenant_deletions::work(Arc::clone(&state)));
+        if state.feed().is_some() {
+            rt::spawn(tenant_deletions::take_up_orphans(Arc::clone(&state)));
+        }
         on_ready(Ready { address, first_api_key, api_keys: state.keyring.len() });
         let outcome = running.await.map_err(ServerError::Runtime);
         state.tenant_deletions.stop();

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::web;
-use claviger_domain::{ChangeContext, TenantId};
+use claviger_domain::{Actor, ChangeContext, TenantId};
+use claviger_storage::StorageError;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -68,6 +69,11 @@ impl TenantDeletions {
         End(ended)
     }
 
+    /// Whether this server deletes the tenant, now or in its turn.
+    fn has(&self, id: TenantId) -> bool {
+        self.queue().iter().any(|deletion| deletion.id == id)
+    }
+
     fn queue(&self) -> MutexGuard<'_, VecDeque<TenantDeletion>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,6 +97,27 @@ fn tell(deletion: &mut TenantDeletion, outcome: Result<(), ApiError>) {
     if let Some(end) = deletion.end.take() {
         // Nobody need be interested.
         drop(end.send(outcome));
+    }
+}
+
+/// How often a node looks for deletions that another one has left in the middle.
+const LOOK_FOR_ORPHANS_EVERY: Duration = Duration::from_secs(60);
+
+/// Takes up what other nodes have left in the middle: tenants that were to be deleted at the last look already. Whether the other node is
+/// gone or only slow makes no difference: two that delete one tenant do not disturb each other.
+pub(crate) async fn take_up_orphans(state: Arc<AppState>) {
+    let mut seen = Vec::new();
+    loop {
+        tokio::time::sleep(LOOK_FOR_ORPHANS_EVERY).await;
+        let asked = Arc::clone(&state);
+        let read = move || asked.store.read::<_, StorageError>(|tx| Ok(tx.tenants_pending_delete()?));
+        // While the database is away there is nothing to do.
+        let Ok(Ok(pending)) = web::block(read).await else { continue };
+        for id in pending.iter().filter(|id| seen.contains(*id) && !state.tenant_deletions.has(**id)) {
+            let context = ChangeContext { actor: Actor::System, instant: state.now(), address: None };
+            state.tenant_deletions.add(*id, context);
+        }
+        seen = pending;
     }
 }
 

@@ -17,13 +17,13 @@ const MARGIN: Duration = Duration::from_millis(100);
 
 /// What must be waited for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Wait {
+pub(crate) enum WaitFor {
     /// Nothing: nothing was written that anybody keeps in memory, or nobody else can have it.
-    ForNobody,
+    Nobody,
     /// This node.
-    ForThisNode,
+    ThisNode,
     /// This node and all others.
-    ForAll(Announced),
+    All(Announced),
 }
 
 /// Tells all nodes what this connection has committed.
@@ -35,23 +35,23 @@ pub(crate) fn announce(
     connection: &mut AnyConnection,
     own: Option<&OwnNode>,
     recorded: Recorded,
-) -> Result<Wait, StorageError> {
+) -> Result<WaitFor, StorageError> {
     if recorded == Recorded::Nothing || !dialect::has_nodes(connection) {
-        return Ok(Wait::ForNobody);
+        return Ok(WaitFor::Nobody);
     }
     let own = own.and_then(Option::as_ref);
     let told = match own {
         Some(own) => dialect::node::announce(connection, &own.channel, Some(&own.id)),
-        None => dialect::node::channel(connection)
+        None => dialect::channel(connection)
             .and_then(|channel| dialect::node::announce(connection, &channel, None)),
     };
     match told {
-        Ok(announced) if recorded == Recorded::Changes && announced.others > 0 => Ok(Wait::ForAll(announced)),
-        Ok(_) => Ok(Wait::ForThisNode),
+        Ok(announced) if recorded == Recorded::Changes && announced.others > 0 => Ok(WaitFor::All(announced)),
+        Ok(_) => Ok(WaitFor::ThisNode),
         // The others read it a little later.
         Err(error) if recorded == Recorded::Creations => {
             tracing::warn!(%error, "the other nodes could not be told of a change");
-            Ok(Wait::ForThisNode)
+            Ok(WaitFor::ThisNode)
         }
         Err(error) => {
             tracing::error!(%error, "a change was committed, but the other nodes could not be told of it");
@@ -61,16 +61,16 @@ pub(crate) fn announce(
 }
 
 /// Waits until what was committed before `committed` is in force.
-pub(crate) fn wait(store: &Store, own: Option<&OwnNode>, wait: Wait, committed: Moment) {
+pub(crate) fn wait(store: &Store, own: Option<&OwnNode>, wait: WaitFor, committed: Moment) {
     let own = own.and_then(Option::as_ref);
-    if let (Some(own), Wait::ForThisNode | Wait::ForAll(_)) = (own, wait) {
+    if let (Some(own), WaitFor::ThisNode | WaitFor::All(_)) = (own, wait) {
         own.wait_until_applied(committed);
     }
     #[cfg(feature = "sabotage")]
     if crate::sabotage::answers_without_confirmation() {
         return;
     }
-    if let Wait::ForAll(announced) = wait {
+    if let WaitFor::All(announced) = wait {
         wait_for_others(store, own.map(|own| own.id.as_str()), announced, committed);
     }
 }

@@ -511,6 +511,44 @@ pub(crate) fn is_alive(connection: &mut AnyConnection) -> Result<(), StorageErro
     }
 }
 
+/// Names the notifications of this schema.
+pub(crate) fn channel(connection: &mut AnyConnection) -> Result<String, StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Err(no_nodes()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            advisory_key(connection, "feed").map(|key| format!("claviger_{:016x}", key.cast_unsigned()))
+        }
+    }
+}
+
+/// Whether anything was told on a channel since the last time. It is a look at what has arrived, and waits for nothing.
+pub(crate) fn was_told(connection: &mut AnyConnection) -> Result<bool, StorageError> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Err(no_nodes()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => {
+            let mut told = false;
+            for notification in connection.notifications_iter() {
+                if let Err(error) = notification {
+                    // Whatever it says, the connection is of no use any more.
+                    tracing::warn!(%error, "lost the connection that follows the changes");
+                    return Err(StorageError::Unavailable);
+                }
+                told = true;
+            }
+            Ok(told)
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn no_nodes() -> StorageError {
+    StorageError::Backend(String::from("SQLite knows no nodes"))
+}
+
 /// Advisory locks belong to the database, ours to one schema in it: the key is the FNV-1a hash (64 bits) of
 /// both names.
 #[cfg(feature = "postgres")]

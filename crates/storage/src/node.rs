@@ -69,7 +69,7 @@ impl Node {
         let mut connection = dialect::connect(&options, Role::Write)?;
         let shared = Arc::new(Shared {
             id: dialect::node::new_id(&mut connection)?,
-            channel: dialect::node::channel(&mut connection)?,
+            channel: dialect::channel(&mut connection)?,
             lease: Lease::over(),
             lease_time,
             whole: AtomicBool::new(false),
@@ -281,7 +281,7 @@ impl Follower {
             if self.shared.wait_for_bell(began, LOOK_EVERY) || self.shared.news.doubts() != self.seen_doubts {
                 return;
             }
-            let told = self.session.as_mut().map(dialect::node::was_told);
+            let told = self.session.as_mut().map(dialect::was_told);
             match told {
                 Some(Ok(false)) => {}
                 Some(Ok(true)) => return,

@@ -7,7 +7,7 @@ use diesel::QueryResult;
 use diesel::connection::TransactionManager;
 use diesel::r2d2::{Pool, PooledConnection};
 
-use crate::confirmation::Wait;
+use crate::confirmation::WaitFor;
 use crate::conn::{AnyConnection, Manager, Role, Transactions, pool};
 use crate::dialect::translate;
 use crate::enclosing::Enclosing;
@@ -273,7 +273,7 @@ struct Written<T> {
     /// It was by this moment.
     committed: Moment,
     /// What must be waited for before it is answered.
-    wait: Wait,
+    wait: WaitFor,
 }
 
 /// Whether a connection on which this happened should be closed rather than used again. After a restart of

@@ -48,9 +48,12 @@ fn works(server: &Server, key: &str) {
     poll("a new key on the other node", || may(server, key).then_some(()));
 }
 
+/// Takes a key's power away, given its path and its tenant.
+type Take = fn(&Server, &str, &Value);
+
 fn keys_die_on_every_node_at_once(server: &Server) {
     let other = server.beside(Settings::default());
-    let takes: [(&str, fn(&Server, &str, &Value)); 6] = [
+    let takes: [(&str, Take); 6] = [
         ("deleted", |server, path, _| server.as_key_manager().delete(path).done()),
         ("disabled", |server, path, _| {
             server.as_key_manager().patch(path, &json!({"apiKey": {"disabled": true}})).ok();

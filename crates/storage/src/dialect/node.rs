@@ -7,8 +7,6 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-#[cfg(feature = "postgres")]
-use super::advisory_key;
 use super::{one, translate};
 use crate::StorageError;
 use crate::conn::AnyConnection;
@@ -45,52 +43,11 @@ fn failed(error: diesel::result::Error) -> StorageError {
     translate(error).into_error()
 }
 
-/// Names the notifications of this schema.
-pub(crate) fn channel(connection: &mut AnyConnection) -> Result<String, StorageError> {
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Err(no_nodes()),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            advisory_key(connection, "feed").map(|key| format!("claviger_{:016x}", key.cast_unsigned()))
-        }
-    }
-}
-
-#[cfg(feature = "sqlite")]
-fn no_nodes() -> StorageError {
-    StorageError::Backend(String::from("SQLite knows no nodes"))
-}
-
 /// Prepares a connection for following the changes: nothing that is written through it needs to survive a crash of the
 /// database but for [`join`], and what is told on the channel reaches it.
 pub(crate) fn follow(connection: &mut AnyConnection, channel: &str) -> Result<(), StorageError> {
     use diesel::connection::SimpleConnection;
     connection.batch_execute(&format!("SET synchronous_commit = off; LISTEN {channel}")).map_err(failed)
-}
-
-/// Whether anything was told since the last time. It is a look at what has arrived, and waits for nothing.
-pub(crate) fn was_told(connection: &mut AnyConnection) -> Result<bool, StorageError> {
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Err(no_nodes()),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => {
-            let mut told = false;
-            for notification in connection.notifications_iter() {
-                notification.map_err(|error| match failed(error) {
-                    // Whatever it says, the connection is of no use any more.
-                    StorageError::Backend(reason) => {
-                        tracing::warn!(reason, "lost the connection that follows the changes");
-                        StorageError::Unavailable
-                    }
-                    other => other,
-                })?;
-                told = true;
-            }
-            Ok(told)
-        }
-    }
 }
 
 /// Which database this is: another one after a fail-over, although the address is the same. `None` if it does not say.

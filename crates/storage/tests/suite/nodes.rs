@@ -198,7 +198,7 @@ fn step(tx: &mut WriteTransaction<'_>, random: u128) -> Result<(), StorageError>
             let id = TenantId::from_u128(number);
             match tx.find_tenant(id, ALL)? {
                 None => tx.insert_tenant(&objects::tenant(number)),
-                Some(tenant) if random % 2 == 0 => tx.update_tenant(&tenant).map(drop),
+                Some(tenant) if random.is_multiple_of(2) => tx.update_tenant(&tenant).map(drop),
                 Some(_) => tx.delete_tenant(id).map(drop),
             }
         }
@@ -208,7 +208,7 @@ fn step(tx: &mut WriteTransaction<'_>, random: u128) -> Result<(), StorageError>
             named.name = objects::role_name(["a", "b", "c"][usize::try_from(random / 64 % 3).unwrap()]);
             match tx.find_role(role.id)? {
                 None => tx.insert_role(&named),
-                Some(found) if random % 2 == 0 => {
+                Some(found) if random.is_multiple_of(2) => {
                     named.revision = found.revision;
                     tx.update_role(&named).map(drop)
                 }
@@ -219,7 +219,7 @@ fn step(tx: &mut WriteTransaction<'_>, random: u128) -> Result<(), StorageError>
             let id = objects::list_id(number);
             match tx.find_ip_access_control_list(id)? {
                 None => tx.insert_ip_access_control_list(&objects::list(number)),
-                Some(list) if random % 2 == 0 => tx.update_ip_access_control_list(&list).map(drop),
+                Some(list) if random.is_multiple_of(2) => tx.update_ip_access_control_list(&list).map(drop),
                 Some(_) => tx.delete_ip_access_control_list(id).map(drop),
             }
         }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench …`: the benchmarks of the server, each with a verdict that becomes the exit code.
 
 pub(crate) mod engines;
-mod report;
+pub(crate) mod report;
 
 use crate::features::OpenSsl;
 use crate::postgres::{Postgres, URL_VARIABLE};

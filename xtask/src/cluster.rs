@@ -16,9 +16,10 @@ mod report;
 mod stand;
 mod writers;
 
+use crate::bench;
 use crate::gateway::Directory;
 use crate::postgres::{Postgres, Server};
-use crate::run::{Failure, Result, root};
+use crate::run::{Failure, Result};
 use check::{Found, Rule, Violation};
 use client::Client;
 use faults::{Pace, Schedule};
@@ -137,11 +138,7 @@ pub(crate) fn run(plan: Plan) -> Result<()> {
         );
     }
     if goal == Goal::Counts {
-        let file = root().join("docs").join("PERFORMANCE.md");
-        let text = std::fs::read_to_string(&file).map_err(|error| Failure::file(&file, &error))?;
-        let text = between_markers(&text, &table)
-            .ok_or_else(|| Failure::new(format!("{}: no markers for bench:cluster", file.display())))?;
-        std::fs::write(&file, text).map_err(|error| Failure::file(&file, &error))?;
+        bench::report::write("cluster", &table, &[])?;
     }
     Ok(())
 }
@@ -355,13 +352,6 @@ fn judge(goal: Goal, history: &History, violations: &[Violation], took: Duration
     Ok(())
 }
 
-/// The text with another table between the markers of this test, `None` where they are not there.
-fn between_markers(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once("<!-- bench:cluster:begin -->\n")?;
-    let (_, after) = rest.split_once("<!-- bench:cluster:end -->")?;
-    Some(format!("{before}<!-- bench:cluster:begin -->\n\n{table}\n<!-- bench:cluster:end -->{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,15 +370,6 @@ mod tests {
         {
             assert_eq!(parse(bad), None);
         }
-    }
-
-    #[test]
-    fn tables_stand_between_their_markers() {
-        let text = "a\n<!-- bench:cluster:begin -->\nold\n<!-- bench:cluster:end -->\nb\n";
-        let new = between_markers(text, "| new |\n").unwrap();
-        assert_eq!(new, "a\n<!-- bench:cluster:begin -->\n\n| new |\n\n<!-- bench:cluster:end -->\nb\n");
-        assert_eq!(between_markers(&new, "| new |\n").unwrap(), new);
-        assert_eq!(between_markers("a\n", "| new |\n"), None);
     }
 
     /// Made to fail: a run is only as good as its judgement.

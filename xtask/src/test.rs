@@ -62,6 +62,7 @@ pub(crate) fn run(extra: &[String]) -> Result<u8> {
     let whole = packages.is_empty() && extra.is_empty();
     if whole {
         gateways()?;
+        cluster()?;
     }
     match postgres {
         Postgres::Absent(reason) => println!("{}", loud(skipped, &reason)),

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_table() {
         let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
-        for name in ["create", "start", "verify"] {
+        for name in ["cluster", "create", "start", "verify"] {
             assert!(splice(&page, name, "").is_some(), "{name}");
         }
     }

@@ -197,7 +197,7 @@ fn on(
         }
         violations.extend(read_back(&shared, &history)?);
     }
-    let table = report::markdown(&history, stand.nodes.len(), &violations);
+    let table = report::markdown(&history, stand.nodes.len(), &violations, goal == Goal::Found);
     print!("\n{table}");
     for violation in violations.iter().take(SHOWN) {
         println!("  {violation}");

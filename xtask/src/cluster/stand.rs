@@ -99,7 +99,7 @@ impl Stand {
                     ("CLAVIGER_BOOTSTRAP_API_KEY", MANAGER.to_owned()),
                     ("CLAVIGER_TRUSTED_PROXIES", "127.0.0.1".to_owned()),
                     ("CLAVIGER_RSA_STOCK_KEYS", "0".to_owned()),
-                    ("CLAVIGER_LOG", "error,claviger::commands=info".to_owned()),
+                    ("CLAVIGER_LOG", "warn,claviger::commands=info".to_owned()),
                     ("CLAVIGER_LOG_FORMAT", "json".to_owned()),
                 ],
                 clock: faketime.clone().filter(|_| shifted),

@@ -40,7 +40,7 @@ const PROMISES: [(usize, f64); 2] = [(1_000, 0.90), (1_000_000, 0.85)];
 /// How many times the bare handler's 99th percentile, and its processor time, a check may take.
 const MOST_P99: f64 = 1.5;
 const MOST_PROCESSOR: f64 = 1.25;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 const SECONDS: usize = 1;
 
 /// A number, in bold if the promise is missed.

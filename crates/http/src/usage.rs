@@ -4,7 +4,7 @@
 //! Each worker has notes of its own, so that no two checks wait for each other. What is written lags behind by
 //! [`WRITTEN_EVERY`] and the time of the write; a process that is killed loses that much. Where thousands of different keys are
 //! used in a second, writing a row for each would take more of the machine than the checks: between transactions there
-//! are rests then, a few thousand rows go in a second, and the lag is that of the keys that were used meanwhile. While the database is
+//! are rests then, one or two thousand rows go in a second, and the lag is that of the keys that were used meanwhile. While the database is
 //! away the notes are kept, one for each of these keys.
 
 mod hash;
@@ -28,9 +28,9 @@ pub(crate) const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Rows in one transaction: others that write wait for it.
 const ROWS_PER_WRITE: usize = 500;
-/// How many times as long as a transaction took comes none, while checks go on: so writing takes about three per cent of two
-/// cores at most.
-const RESTS: u32 = 15;
+/// How many times as long as a transaction took comes none, while checks go on: so writing takes three per cent of a core at
+/// most.
+const RESTS: u32 = 31;
 /// Notes for which there is room from the start, at most.
 const ROOM: usize = 1 << 16;
 

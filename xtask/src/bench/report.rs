@@ -49,12 +49,17 @@ fn machine(tools: &[(&str, String)]) -> String {
     format!("{cores} cores of {model}; {}.", versions.join(", "))
 }
 
-/// What a program answers when it is asked for its version, without what stands in parentheses.
+/// The name of a program and its version, as it says it.
 fn said(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let version = text.lines().next()?.split(" (").next()?.trim();
-    (!version.is_empty()).then(|| version.to_owned())
+    named(program, &String::from_utf8(output.stdout).ok()?)
+}
+
+/// The first word that begins with a digit is the version.
+fn named(program: &str, text: &str) -> Option<String> {
+    let version =
+        text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    Some(format!("{program} {version}"))
 }
 
 #[cfg(test)]
@@ -70,6 +75,13 @@ mod tests {
         assert_eq!(splice(&new, "x", "| 1 |").as_deref(), Some(expected));
         assert_eq!(splice(page, "z", ""), None);
         assert_eq!(splice("<!-- bench:x:end -->\n<!-- bench:x:begin -->\n", "x", ""), None);
+    }
+
+    #[test]
+    fn versions_are_found() {
+        assert_eq!(named("rustc", "rustc 1.95.0 (a1b2 2026-01-02)").as_deref(), Some("rustc 1.95.0"));
+        assert_eq!(named("postgres", "postgres (PostgreSQL) 15.18").as_deref(), Some("postgres 15.18"));
+        assert_eq!(named("x", "unknown"), None);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub(super) struct Figures {
     pub(super) revocations: usize,
     /// Of revocations while the cluster was healthy.
     healthy: Times,
+    /// Of creations then, which wait for the database but for no other node.
+    creations: Times,
     /// From the acknowledgement of a new key until the last node had accepted it, while the cluster was healthy.
     usable: Times,
     /// Of revocations while another node was away.
@@ -71,6 +73,13 @@ impl Figures {
             decisions: history.decisions.len(),
             revocations: history.revocations().count(),
             healthy: history.revocations().filter(calm).map(|one| one.span.length()).collect(),
+            creations: history
+                .operations
+                .iter()
+                .filter(|one| one.kind == Kind::Create && one.outcome == Outcome::Acknowledged)
+                .filter(calm)
+                .map(|one| one.span.length())
+                .collect(),
             usable: usable(history),
             away: away(history).map(|one| one.span.length()).collect(),
         }
@@ -202,6 +211,7 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
     ];
     let times = [
         ("revocation on a healthy cluster, p50 / p99 / longest", figures.healthy.row(Some(REVOCATION))),
+        ("creation on a healthy cluster, which waits for no node", figures.creations.row(None)),
         ("new key accepted by every node, p50 / p99 / longest", figures.usable.row(Some(USABLE))),
         ("revocation while another node is away, p50 / p99 / longest", figures.away.row(None)),
         (

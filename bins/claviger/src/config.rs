@@ -346,7 +346,13 @@ impl Reader {
         Config {
             http_addr,
             data_dir,
-            store: StoreOptions { url, pool_size, connection_timeout: DEFAULT_CONNECTION_TIMEOUT },
+            store: StoreOptions {
+                url,
+                pool_size,
+                connection_timeout: DEFAULT_CONNECTION_TIMEOUT,
+                // Nobody is to wait longer for what a frozen node had begun than for its lease.
+                idle_in_transaction: Duration::from_millis(lease),
+            },
             migrate,
             master_key,
             bootstrap_api_key,

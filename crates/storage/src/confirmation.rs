@@ -1,11 +1,15 @@
 //! After a commit on PostgreSQL: it is told to all nodes, and whoever has taken something away waits until none of them decides
 //! from what was before.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::conn::AnyConnection;
-use crate::dialect::node::Announced;
+use crate::dialect::node::{Announced, Laggard};
 use crate::lease::Moment;
+use crate::news::lock;
+use crate::node::Shared;
 use crate::serving::OwnNode;
 use crate::transaction::Recorded;
 use crate::{StorageError, Store, dialect};
@@ -13,7 +17,7 @@ use crate::{StorageError, Store, dialect};
 /// How long to wait between two looks at the list of nodes: at first, and at most.
 const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 /// What is waited longer than the lease of a node that does not answer, for what lies between two clocks.
-const MARGIN: Duration = Duration::from_millis(100);
+const MARGIN: Duration = Duration::from_millis(50);
 
 /// What must be waited for.
 #[derive(Debug, Clone, Copy)]
@@ -71,31 +75,65 @@ pub(crate) fn wait(store: &Store, own: Option<&OwnNode>, wait: WaitFor, committe
         return;
     }
     if let WaitFor::All(announced) = wait {
-        wait_for_others(store, own.map(|own| own.id.as_str()), announced, committed);
+        wait_for_others(store, own.map(|own| &**own), announced, committed);
     }
 }
 
-/// Waits until every other node has read the commit, or the leases of those that have not must have ended. Those are taken off
-/// the list, so that the next change does not wait for them.
-fn wait_for_others(store: &Store, own_id: Option<&str>, announced: Announced, committed: Moment) {
+/// When the state of nodes was seen first in which they are now.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings(Mutex<HashMap<Laggard, Moment>>);
+
+impl Sightings {
+    /// Notes in which state nodes were at a look that is over. Those that are not in one of them any more are forgotten.
+    pub(crate) fn note(&self, seen: &[Laggard]) {
+        let now = Moment::now();
+        let mut sightings = lock(&self.0);
+        let first = seen.iter().map(|node| (node.clone(), sightings.get(node).copied().unwrap_or(now)));
+        *sightings = first.collect();
+    }
+
+    /// Whether the node's lease must be over if it is still in that state: it renewed it before it was seen so.
+    fn must_be_over(&self, node: &Laggard) -> bool {
+        let lease = Duration::from_millis(node.lease_milliseconds.unsigned_abs());
+        lock(&self.0).get(node).is_some_and(|first| first.elapsed() > lease.saturating_add(MARGIN))
+    }
+}
+
+/// Waits until every other node has read the commit, or its lease must have ended. Those are taken off the list, so that the next
+/// change does not wait for them.
+fn wait_for_others(store: &Store, own: Option<&Shared>, announced: Announced, committed: Moment) {
+    let own_id = own.map(|own| own.id.as_str());
     let lease = Duration::from_millis(announced.lease_milliseconds.unsigned_abs());
     let end = committed.after(lease.saturating_add(MARGIN));
     let [mut pause, longest] = LOOK_EVERY;
-    while Moment::now() < end {
-        let left = store
-            .on_connection(|connection| dialect::node::unconfirmed(connection, announced.barrier, own_id));
-        if left == Ok(0) {
-            return;
+    loop {
+        let over = Moment::now() >= end;
+        let looked = store.on_connection(|connection| {
+            let mut left = 0_usize;
+            for node in dialect::node::laggards(connection, announced.barrier, own_id)? {
+                // Whoever has not confirmed at the end had its last lease from before the commit.
+                let is_over = over || own.is_some_and(|own| own.sightings.must_be_over(&node));
+                if is_over && dialect::node::expel(connection, &node)? {
+                    tracing::warn!(
+                        node = node.id,
+                        "a node did not follow a change within its lease, and is taken off the list"
+                    );
+                } else if !over {
+                    left += 1;
+                }
+            }
+            Ok(left)
+        });
+        match looked {
+            Ok(0) => return,
+            // Nobody can be asked, but all leases are over.
+            Err(error) if over => {
+                tracing::warn!(%error, "nodes did not follow a change within their lease");
+                return;
+            }
+            _ => {}
         }
         std::thread::sleep(pause);
         pause = pause.saturating_mul(2).min(longest);
-    }
-    match store.on_connection(|connection| dialect::node::expel(connection, announced.barrier, own_id)) {
-        Ok(0) => {}
-        Ok(nodes) => tracing::warn!(
-            nodes,
-            "nodes did not follow a change within their lease, and are taken off the list"
-        ),
-        Err(error) => tracing::warn!(%error, "nodes did not follow a change within their lease"),
     }
 }

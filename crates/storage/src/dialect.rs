@@ -55,13 +55,13 @@ pub(crate) fn connect(options: &StoreOptions, role: Role) -> Result<AnyConnectio
             let mut connection = PgConnection::establish(&url).map_err(|error| unreachable(&error))?;
             // An acknowledged write must survive a crash of the server, whatever the server's default says. A process that
             // stands still in the middle of a write must not keep its rows from all others.
-            connection
-                .batch_execute(
-                    "SELECT set_config('synchronous_commit', 'on', false) \
-                     WHERE current_setting('synchronous_commit') = 'off'; \
-                     SET idle_in_transaction_session_timeout = '5s'",
-                )
-                .map_err(|error| translate(error).into_error())?;
+            let setup = format!(
+                "SELECT set_config('synchronous_commit', 'on', false) \
+                 WHERE current_setting('synchronous_commit') = 'off'; \
+                 SET idle_in_transaction_session_timeout = {}",
+                options.idle_in_transaction.as_millis().clamp(1, 600_000)
+            );
+            connection.batch_execute(&setup).map_err(|error| translate(error).into_error())?;
             Ok(AnyConnection::Postgres(connection))
         }
         #[cfg(not(all(feature = "sqlite", feature = "postgres")))]

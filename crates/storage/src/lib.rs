@@ -75,7 +75,9 @@ pub use store::Store;
 pub use tenant_search::TenantPage;
 pub use token_clients::{TokenClient, TokenConfiguration, TokenGrant, TokenTypes};
 pub use transaction::{ReadTransaction, WriteTransaction};
-pub use url::{DEFAULT_CONNECTION_TIMEOUT, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions};
+pub use url::{
+    DEFAULT_CONNECTION_TIMEOUT, DEFAULT_IDLE_IN_TRANSACTION, DEFAULT_POOL_SIZE, DatabaseUrl, StoreOptions,
+};
 
 /// How often the closure of a write runs at most.
 const ATTEMPTS: usize = 10;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use crate::confirmation::Sightings;
 use crate::conn::{AnyConnection, Role};
 use crate::feed::{Position, changes_since};
 use crate::lease::{Lease, Moment, SharedMoment};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     /// That the thread has applied something.
     applied: Condvar,
     news: Arc<News>,
+    pub(crate) sightings: Sightings,
 }
 
 struct Progress {
@@ -85,6 +87,7 @@ impl Node {
             bell: Condvar::new(),
             applied: Condvar::new(),
             news: Arc::clone(&store.inner.news),
+            sightings: Sightings::default(),
         });
         let foreign = dialect::node::forget_foreign_transactions(&mut connection)?;
         if foreign > 0 {
@@ -342,6 +345,11 @@ impl Follower {
         match if self.joined { dialect::node::confirm(connection, id, barrier)? } else { None } {
             Some(nodes) => {
                 self.shared.nodes.store(nodes.unsigned_abs(), Ordering::SeqCst);
+                if nodes > 1 {
+                    // All of them, however far they are.
+                    let others = dialect::node::laggards(connection, i64::MAX, Some(id))?;
+                    self.shared.sightings.note(&others);
+                }
                 self.shared.read.set(began);
                 self.shared.lease.run_until(began.after(self.shared.lease_time));
             }

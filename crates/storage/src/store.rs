@@ -48,7 +48,7 @@ impl Store {
     ///
     /// On SQLite the file is made if there is none, readable by its owner only, and locked through
     /// `<file>.lock` until the store is dropped. PostgreSQL must be version 13 or newer with the encoding
-    /// UTF8; any number of stores can open one database (see [`Store::serve_lock`]).
+    /// UTF8; any number of stores can open one database (see [`Store::serve`]).
     ///
     /// # Errors
     /// [`StorageError::Locked`] when the SQLite file is open already, [`StorageError::Unavailable`] when the
@@ -91,7 +91,7 @@ impl Store {
     ///
     /// It is called after each commit with the changes of that write, before [`Store::write`] returns, and in
     /// the order of the commits. It must be quick, and must not start a write. If it panics, its state counts
-    /// as spoiled and is loaded again (see [`Store::serve_lock`]).
+    /// as spoiled and is loaded again (see [`Store::serve`]).
     ///
     /// # Errors
     /// [`StorageError::Backend`] when there is one already.

@@ -11,6 +11,8 @@ use crate::StorageError;
 pub const DEFAULT_POOL_SIZE: u32 = 8;
 /// How long a caller waits for a connection, unless said otherwise.
 pub const DEFAULT_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a transaction may stand still unless it is told otherwise.
+pub const DEFAULT_IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 
 /// Parameters of a PostgreSQL URL that are shown; the values of all others are masked.
 const SHOWN_PARAMETERS: [&str; 8] =
@@ -36,13 +38,21 @@ pub struct StoreOptions {
     pub pool_size: u32,
     /// How long a caller waits for a connection, and SQLite for a lock that another program holds.
     pub connection_timeout: Duration,
+    /// How long a transaction on PostgreSQL may stand still before it is broken off: a process that is frozen in one keeps its
+    /// rows from all others.
+    pub idle_in_transaction: Duration,
 }
 
 impl StoreOptions {
     /// The defaults for this database.
     #[must_use]
     pub const fn new(url: DatabaseUrl) -> Self {
-        Self { url, pool_size: DEFAULT_POOL_SIZE, connection_timeout: DEFAULT_CONNECTION_TIMEOUT }
+        Self {
+            url,
+            pool_size: DEFAULT_POOL_SIZE,
+            connection_timeout: DEFAULT_CONNECTION_TIMEOUT,
+            idle_in_transaction: DEFAULT_IDLE_IN_TRANSACTION,
+        }
     }
 }
 

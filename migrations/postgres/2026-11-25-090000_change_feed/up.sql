@@ -8,11 +8,12 @@ CREATE INDEX change_transaction_id_index ON change (transaction_id) WHERE transa
 -- A number is drawn after each commit; who sees it in the sequence, and reads then, has read that commit.
 CREATE SEQUENCE feed_barrier AS BIGINT;
 
--- The nodes that may decide from what they have in memory, and how far each of them has read.
+-- The nodes that may decide from what they have in memory, how far each of them has read, and how often it has renewed its lease.
 CREATE TABLE node (
     id TEXT COLLATE "C" NOT NULL,
     applied BIGINT NOT NULL,
     lease_milliseconds BIGINT NOT NULL,
+    renewed BIGINT NOT NULL,
     CONSTRAINT node_primary_key PRIMARY KEY (id)
 );
 

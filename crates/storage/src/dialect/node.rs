@@ -32,6 +32,20 @@ struct Value {
     value: String,
 }
 
+/// A node that has not read as far as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, QueryableByName)]
+pub(crate) struct Laggard {
+    /// Its name on the list.
+    #[diesel(sql_type = Text)]
+    pub(crate) id: String,
+    /// How often it has renewed its lease.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) renewed: i64,
+    /// How long that lasts.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) lease_milliseconds: i64,
+}
+
 /// One number.
 #[derive(QueryableByName)]
 struct Number {
@@ -86,14 +100,16 @@ pub(crate) fn snapshot(connection: &mut AnyConnection) -> Result<Snapshot, Stora
 }
 
 /// Tells the nodes that something was committed, after the commit: what is told within a transaction makes its commit wait
-/// for those of all others.
+/// for those of all others. It need not survive a crash of the database: a number that is lost in one was seen by nobody whose
+/// confirmation was not lost with it.
 pub(crate) fn announce(
     connection: &mut AnyConnection,
     channel: &str,
     own_id: Option<&str>,
 ) -> Result<Announced, StorageError> {
     diesel::sql_query(
-        "SELECT nextval('feed_barrier') AS barrier, nodes.others, nodes.lease_milliseconds, pg_notify($1, '') IS NULL \
+        "SELECT nextval('feed_barrier') AS barrier, nodes.others, nodes.lease_milliseconds, pg_notify($1, '') IS NULL, \
+                set_config('synchronous_commit', 'off', true) \
          FROM (SELECT count(*) AS others, coalesce(max(lease_milliseconds), 0) AS lease_milliseconds \
                FROM node WHERE id <> $2) AS nodes",
     )
@@ -103,31 +119,27 @@ pub(crate) fn announce(
     .map_err(failed)
 }
 
-/// How many nodes besides have not read as far as this.
-pub(crate) fn unconfirmed(
+/// The other nodes, or those of them that have not read as far as this.
+pub(crate) fn laggards(
     connection: &mut AnyConnection,
     barrier: i64,
     own_id: Option<&str>,
-) -> Result<i64, StorageError> {
-    diesel::sql_query("SELECT count(*) AS value FROM node WHERE applied < $1 AND id <> $2")
+) -> Result<Vec<Laggard>, StorageError> {
+    diesel::sql_query("SELECT id, renewed, lease_milliseconds FROM node WHERE applied < $1 AND id <> $2")
         .bind::<BigInt, _>(barrier)
         .bind::<Text, _>(own_id.unwrap_or_default())
-        .get_result::<Number>(connection)
-        .map(|row| row.value)
+        .load(connection)
         .map_err(failed)
 }
 
-/// Takes nodes off the list that have not read as far as this although their lease must have run out. Who lives after all
+/// Takes a node off the list whose lease must have run out, unless it has renewed it in the meantime. If it lives after all it
 /// joins again before it decides anything.
-pub(crate) fn expel(
-    connection: &mut AnyConnection,
-    barrier: i64,
-    own_id: Option<&str>,
-) -> Result<usize, StorageError> {
-    diesel::sql_query("DELETE FROM node WHERE applied < $1 AND id <> $2")
-        .bind::<BigInt, _>(barrier)
-        .bind::<Text, _>(own_id.unwrap_or_default())
+pub(crate) fn expel(connection: &mut AnyConnection, laggard: &Laggard) -> Result<bool, StorageError> {
+    diesel::sql_query("DELETE FROM node WHERE id = $1 AND renewed = $2")
+        .bind::<Text, _>(&laggard.id)
+        .bind::<BigInt, _>(laggard.renewed)
         .execute(connection)
+        .map(|rows| rows > 0)
         .map_err(failed)
 }
 
@@ -141,8 +153,8 @@ pub(crate) fn join(
     use diesel::connection::SimpleConnection;
     connection.batch_execute("SET synchronous_commit = on").map_err(failed)?;
     diesel::sql_query(
-        "INSERT INTO node (id, applied, lease_milliseconds) VALUES ($1, $2, $3) \
-         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied",
+        "INSERT INTO node (id, applied, lease_milliseconds, renewed) VALUES ($1, $2, $3, 0) \
+         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, renewed = node.renewed + 1",
     )
     .bind::<Text, _>(id)
     .bind::<BigInt, _>(applied)
@@ -159,7 +171,7 @@ pub(crate) fn confirm(
     applied: i64,
 ) -> Result<Option<i64>, StorageError> {
     diesel::sql_query(
-        "UPDATE node SET applied = $2 WHERE id = $1 RETURNING (SELECT count(*) FROM node) AS value",
+        "UPDATE node SET applied = $2, renewed = renewed + 1 WHERE id = $1 RETURNING (SELECT count(*) FROM node) AS value",
     )
     .bind::<Text, _>(id)
     .bind::<BigInt, _>(applied)

@@ -273,11 +273,12 @@ fn expected() -> BTreeSet<String> {
 
 /// What only nodes on PostgreSQL use, in statements of their own.
 #[cfg(feature = "postgres")]
-const OF_NODES: [&str; 4] = [
+const OF_NODES: [&str; 5] = [
     "change.transaction_id BigInt null",
     "node.applied BigInt not null",
     "node.id Text not null",
     "node.lease_milliseconds BigInt not null",
+    "node.renewed BigInt not null",
 ];
 
 pub fn schema_is_what_diesel_expects(db: &Database) {

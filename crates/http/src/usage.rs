@@ -4,7 +4,7 @@
 //! Each worker has notes of its own, so that no two checks wait for each other. What is written lags behind by
 //! [`WRITTEN_EVERY`] and the time of the write; a process that is killed loses that much. Where thousands of different keys are
 //! used in a second, writing a row for each would take more of the machine than the checks: between transactions there
-//! are rests then, one or two thousand rows go in a second, and the lag is that of the keys that were used meanwhile. While the database is
+//! are rests then, and the lag grows with the number of the keys that were used meanwhile. While the database is
 //! away the notes are kept, one for each of these keys.
 
 mod hash;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::RoleName;
 
@@ -208,14 +209,15 @@ impl fmt::Display for EndpointPath {
     }
 }
 
-/// A list of endpoints with their methods. The empty list grants nothing.
+/// A list of endpoints with their methods. The empty list grants nothing. Clones share it, so that a million of the same list
+/// cost one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct EndpointPermissions(BTreeMap<EndpointPath, MethodSet>);
+pub struct EndpointPermissions(Arc<BTreeMap<EndpointPath, MethodSet>>);
 
 impl EndpointPermissions {
     /// Adds methods for an endpoint to those it already has.
     pub fn add(&mut self, endpoint: EndpointPath, methods: MethodSet) {
-        let known = self.0.entry(endpoint).or_default();
+        let known = Arc::make_mut(&mut self.0).entry(endpoint).or_default();
         *known = known.union(methods);
     }
 

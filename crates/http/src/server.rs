@@ -366,13 +366,13 @@ fn load(store: &Store, derived: &Derived) -> Result<(), StorageError> {
                 }
                 told => told?,
             }
-            tx.for_each_api_key(&mut |row| match row {
-                Ok((digest, api_key, previous)) => {
-                    let ended = Vec::new();
-                    derived.keyring.apply(&Change::ApiKeyWritten { digest, api_key, previous, ended });
+            store.for_each_api_key_at_once(tx, || {
+                let mut loader = derived.keyring.loader();
+                move |row| match row {
+                    Ok((digest, api_key, previous)) => loader.add(digest, &api_key, &previous),
+                    // A row that cannot be read grants nothing; the others still work.
+                    Err(error) => tracing::error!(%error, "an API key is left out: its row cannot be read"),
                 }
-                // A row that cannot be read grants nothing; the others still work.
-                Err(error) => tracing::error!(%error, "an API key is left out: its row cannot be read"),
             })?;
             Ok(())
         })

@@ -25,29 +25,29 @@ impl<V> Default for Counted<V> {
 }
 
 impl<V: Clone + Eq + Hash> Counted<V> {
-    /// The number of a value, for one user more; `None` if it has none.
-    pub(crate) fn acquire<Q: Eq + Hash + ?Sized>(&mut self, value: &Q) -> Option<Number>
+    /// The number of a value, for so many users more; `None` if it has none.
+    pub(crate) fn acquire<Q: Eq + Hash + ?Sized>(&mut self, value: &Q, more: usize) -> Option<Number>
     where
         V: Borrow<Q>,
     {
         let number = *self.numbers.get(value)?;
         let (_, users) = self.values.get_mut(&number)?;
-        *users = users.saturating_add(1);
+        *users = users.saturating_add(more);
         Some(number)
     }
 
-    /// Gives a value that has none this number, for its first user.
-    pub(crate) fn insert(&mut self, number: Number, value: V) {
+    /// Gives a value that has none this number, for its first users.
+    pub(crate) fn insert(&mut self, number: Number, value: V, users: usize) {
         self.numbers.insert(value.clone(), number);
-        self.values.insert(number, (value, 1));
+        self.values.insert(number, (value, users));
     }
 
-    /// Says that a user is gone. The number of those that are left, of whom the last takes the value along; `None` for a
-    /// number that no value has.
-    pub(crate) fn release(&mut self, number: Number) -> Option<usize> {
+    /// Says that so many users are gone. The number of those that are left, of whom the last takes the value along; `None` for
+    /// a number that no value has.
+    pub(crate) fn release(&mut self, number: Number, gone: usize) -> Option<usize> {
         let Entry::Occupied(mut entry) = self.values.entry(number) else { return None };
         let (_, users) = entry.get_mut();
-        *users = users.saturating_sub(1);
+        *users = users.saturating_sub(gone);
         let left = *users;
         if left == 0 {
             let (value, _) = entry.remove();
@@ -75,16 +75,19 @@ mod tests {
     fn the_last_user_takes_the_value_along() {
         let mut counted = Counted::<&str>::default();
         let [one, two] = [1, 2].map(|number| Number::new(number).unwrap());
-        assert_eq!(counted.acquire("a"), None);
-        counted.insert(one, "a");
-        assert_eq!((counted.acquire("a"), counted.acquire("b")), (Some(one), None));
-        counted.insert(two, "b");
+        assert_eq!(counted.acquire("a", 1), None);
+        counted.insert(one, "a", 1);
+        assert_eq!((counted.acquire("a", 1), counted.acquire("b", 1)), (Some(one), None));
+        counted.insert(two, "b", 3);
         assert_eq!(counted.len(), 2);
         assert_eq!(
-            (counted.release(one), counted.release(one), counted.release(one)),
+            (counted.release(one, 1), counted.release(one, 1), counted.release(one, 1)),
             (Some(1), Some(0), None)
         );
-        assert_eq!((counted.acquire("a"), counted.acquire("b")), (None, Some(two)));
-        assert_eq!(counted.iter().collect::<Vec<_>>(), [(two, &"b")]);
+        assert_eq!((counted.acquire("a", 1), counted.acquire("b", 2)), (None, Some(two)));
+        assert_eq!(
+            (counted.release(two, 4), counted.iter().collect::<Vec<_>>()),
+            (Some(1), vec![(two, &"b")])
+        );
     }
 }

@@ -14,7 +14,7 @@ use papaya::{Guard, HashMap};
 use crate::Entry;
 use crate::entry::Slot;
 use crate::hash::DigestState;
-use crate::shared::{NO_TENANT, NOTHING, Shared};
+use crate::shared::{NO_TENANT, NOTHING, Number, Shared};
 
 /// Every API key of an instance, found by digest, and the state of every tenant. A key that was rotated is found by the
 /// digests of its earlier values too, as a key that expires when these end.
@@ -27,11 +27,11 @@ use crate::shared::{NO_TENANT, NOTHING, Shared};
 /// everything but [`TenantState::Active`].
 pub struct Keyring {
     /// A guard of this map is good for those in `shared` too, so that a look-up takes one.
-    slots: HashMap<ApiKeyDigest, Slot, DigestState>,
+    pub(crate) slots: HashMap<ApiKeyDigest, Slot, DigestState>,
     /// How many of the slots are those of earlier values.
     previous_values: AtomicUsize,
     tenants: HashMap<TenantId, TenantState>,
-    shared: Shared,
+    pub(crate) shared: Shared,
     /// What [`Keyring::find_or_decoy`] answers with where there is no key, and what stands for sets and lists that are not
     /// there.
     decoy: Slot,
@@ -50,6 +50,13 @@ pub struct Found<'a> {
     pub access: Access<'a>,
     /// Whether the value that was looked up is one that the key had before it was rotated, and not its present one.
     pub earlier_value: bool,
+}
+
+/// What a slot shares with others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) permissions: Number,
+    pub(crate) tenant: Number,
 }
 
 /// A slot with what its numbers stand for.
@@ -228,9 +235,25 @@ impl Keyring {
             self.delete(digest, api_key.id);
         }
         let guard = self.slots.guard();
-        let slot = || {
-            let permissions = self.shared.acquire(&api_key.permissions, &guard);
-            let tenant = self.shared.acquire_tenant(api_key.tenant_id, &guard);
+        self.put(digest, api_key, previous, &guard, |guard| Numbers {
+            permissions: self.shared.acquire(&api_key.permissions, 1, guard),
+            tenant: self.shared.acquire_tenant(api_key.tenant_id, 1, guard),
+        });
+        // Outgrown tables too: after loading a million keys they would hold 19 MB until many keys have been replaced.
+        guard.flush();
+    }
+
+    /// Puts a key in under all its values; for each of them `acquire` is asked for the numbers of one slot more.
+    pub(crate) fn put<G: Guard>(
+        &self,
+        digest: ApiKeyDigest,
+        api_key: &ApiKey,
+        previous: &[PreviousApiKeyDigest],
+        guard: &G,
+        mut acquire: impl FnMut(&G) -> Numbers,
+    ) {
+        let mut slot = || {
+            let Numbers { permissions, tenant } = acquire(guard);
             Slot {
                 name: api_key.name.as_ref().map(|name| name.as_str().into()),
                 addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
@@ -241,13 +264,11 @@ impl Keyring {
         };
         for value in previous {
             // One that ends at this very time may be another key's by now.
-            if self.slots.get(&value.digest, &guard).is_none_or(|known| known.id == api_key.id) {
-                self.insert(value.digest, slot().of_previous_value(value.valid_until), &guard);
+            if self.slots.get(&value.digest, guard).is_none_or(|known| known.id == api_key.id) {
+                self.insert(value.digest, slot().of_previous_value(value.valid_until), guard);
             }
         }
-        self.insert(digest, slot(), &guard);
-        // Outgrown tables too: after loading a million keys they would hold 19 MB until many keys have been replaced.
-        guard.flush();
+        self.insert(digest, slot(), guard);
     }
 
     fn insert(&self, digest: ApiKeyDigest, slot: Slot, guard: &impl Guard) {

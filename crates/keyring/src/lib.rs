@@ -26,7 +26,9 @@ mod counted;
 mod entry;
 mod hash;
 mod keyring;
+mod loader;
 mod shared;
 
 pub use entry::Entry;
 pub use keyring::{Found, Keyring};
+pub use loader::Loader;

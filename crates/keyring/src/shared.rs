@@ -90,19 +90,19 @@ impl Shared {
         (shared, slots)
     }
 
-    /// The number of a key's permissions, for one slot more.
-    pub(crate) fn acquire(&self, permissions: &Permissions, guard: &impl Guard) -> Number {
+    /// The number of a key's permissions, for so many slots more.
+    pub(crate) fn acquire(&self, permissions: &Permissions, slots: usize, guard: &impl Guard) -> Number {
         match permissions {
-            Permissions::Roles(names) => self.acquire_roles(names, guard),
+            Permissions::Roles(names) => self.acquire_roles(names, slots, guard),
             Permissions::All | Permissions::Only(_) => {
-                self.acquire_own(CompiledPermissions::from(permissions), guard)
+                self.acquire_own(CompiledPermissions::from(permissions), slots, guard)
             }
         }
     }
 
-    fn acquire_own(&self, compiled: CompiledPermissions, guard: &impl Guard) -> Number {
+    fn acquire_own(&self, compiled: CompiledPermissions, slots: usize, guard: &impl Guard) -> Number {
         let mut tables = self.lock();
-        if let Some(number) = tables.own_sets.acquire(&compiled) {
+        if let Some(number) = tables.own_sets.acquire(&compiled, slots) {
             return number;
         }
         let number = tables.next_number();
@@ -110,53 +110,67 @@ impl Shared {
             let permissions = Arc::new(compiled);
             let set = PermissionSet { permissions: Arc::clone(&permissions), by_role: false };
             self.sets.insert(number, set, guard);
-            tables.own_sets.insert(number, permissions);
+            tables.own_sets.insert(number, permissions, slots);
         }
         number
     }
 
     /// The number of a set of roles. The order in which a key names them means nothing here, or keys with the same roles
     /// would make as many sets as there are orders.
-    fn acquire_roles(&self, names: &[RoleName], guard: &impl Guard) -> Number {
+    fn acquire_roles(&self, names: &[RoleName], slots: usize, guard: &impl Guard) -> Number {
         let mut names = names.to_vec();
         names.sort_unstable();
         names.dedup();
         let mut tables = self.lock();
-        if let Some(number) = tables.role_sets.acquire(names.as_slice()) {
+        if let Some(number) = tables.role_sets.acquire(names.as_slice(), slots) {
             return number;
         }
         let number = tables.next_number();
         if number != EXHAUSTED {
             self.sets.insert(number, tables.compile(&names), guard);
-            tables.role_sets.insert(number, names.into());
+            tables.role_sets.insert(number, names.into(), slots);
         }
         number
     }
 
-    /// The number of a key's tenant, whether or not the tenant is known, for one slot more.
-    pub(crate) fn acquire_tenant(&self, tenant_id: Option<TenantId>, guard: &impl Guard) -> Number {
+    /// The number of a key's tenant, whether or not the tenant is known, for so many slots more.
+    pub(crate) fn acquire_tenant(
+        &self,
+        tenant_id: Option<TenantId>,
+        slots: usize,
+        guard: &impl Guard,
+    ) -> Number {
         let Some(tenant_id) = tenant_id else { return NO_TENANT };
         let mut tables = self.lock();
-        if let Some(number) = tables.tenants.acquire(&tenant_id) {
+        if let Some(number) = tables.tenants.acquire(&tenant_id, slots) {
             return number;
         }
         let number = tables.next_number();
         if number != EXHAUSTED {
             self.tenants.insert(number, Some(tenant_id), guard);
-            tables.tenants.insert(number, tenant_id);
+            tables.tenants.insert(number, tenant_id, slots);
         }
         number
     }
 
     /// Says that a slot is gone from the map of keys; the last one that names a set or a tenant lets it go.
     pub(crate) fn release(&self, slot: &Slot, guard: &impl Guard) {
+        self.release_permissions(slot.permissions, 1, guard);
+        self.release_tenant(slot.tenant, 1, guard);
+    }
+
+    pub(crate) fn release_permissions(&self, number: Number, slots: usize, guard: &impl Guard) {
         let mut tables = self.lock();
-        let own = tables.own_sets.release(slot.permissions);
-        if own.or_else(|| tables.role_sets.release(slot.permissions)) == Some(0) {
-            self.sets.remove(&slot.permissions, guard);
+        let own = tables.own_sets.release(number, slots);
+        if own.or_else(|| tables.role_sets.release(number, slots)) == Some(0) {
+            self.sets.remove(&number, guard);
         }
-        if tables.tenants.release(slot.tenant) == Some(0) {
-            self.tenants.remove(&slot.tenant, guard);
+    }
+
+    pub(crate) fn release_tenant(&self, number: Number, slots: usize, guard: &impl Guard) {
+        let mut tables = self.lock();
+        if tables.tenants.release(number, slots) == Some(0) {
+            self.tenants.remove(&number, guard);
         }
     }
 
@@ -311,11 +325,11 @@ mod tests {
     fn the_order_of_roles_makes_no_other_set() {
         let (shared, _) = Shared::new();
         let guard = &shared.sets.guard();
-        let first = shared.acquire(&roles(&["a", "b", "c"]), guard);
+        let first = shared.acquire(&roles(&["a", "b", "c"]), 1, guard);
         for other in [["c", "b", "a"], ["b", "a", "c"]] {
-            assert_eq!(shared.acquire(&roles(&other), guard), first);
+            assert_eq!(shared.acquire(&roles(&other), 1, guard), first);
         }
-        assert_ne!(shared.acquire(&roles(&["a", "b"]), guard), first);
+        assert_ne!(shared.acquire(&roles(&["a", "b"]), 1, guard), first);
         assert_eq!(shared.permission_sets(), 2);
         let slot = Slot::new(ApiKeyId::from_u128(1), first, NO_TENANT);
         for left in [2, 2, 1, 1] {
@@ -334,8 +348,8 @@ mod tests {
             for permissions in [Permissions::All, roles(&["a"])] {
                 let tenant = Some(TenantId::from_u128(7));
                 let slots = [(); 2].map(|()| {
-                    let set = shared.acquire(&permissions, guard);
-                    Slot::new(ApiKeyId::from_u128(1), set, shared.acquire_tenant(tenant, guard))
+                    let set = shared.acquire(&permissions, 1, guard);
+                    Slot::new(ApiKeyId::from_u128(1), set, shared.acquire_tenant(tenant, 1, guard))
                 });
                 let [first, second] = &slots;
                 assert_eq!((first.permissions, first.tenant), (second.permissions, second.tenant));
@@ -375,13 +389,13 @@ mod tests {
         let guard = &shared.sets.guard();
         shared.leave_numbers(1);
         shared.write_role(&role("all", "GET:/**"));
-        let last = shared.acquire(&roles(&["all"]), guard);
+        let last = shared.acquire(&roles(&["all"]), 1, guard);
         assert!(last < EXHAUSTED && shared.sets.pin().contains_key(&last));
         for names in [["all", "x"], ["all", "y"]] {
-            assert_eq!(shared.acquire(&roles(&names), guard), EXHAUSTED);
+            assert_eq!(shared.acquire(&roles(&names), 1, guard), EXHAUSTED);
         }
-        assert_eq!(shared.acquire(&Permissions::All, guard), EXHAUSTED);
-        assert_eq!(shared.acquire_tenant(Some(TenantId::from_u128(1)), guard), EXHAUSTED);
+        assert_eq!(shared.acquire(&Permissions::All, 1, guard), EXHAUSTED);
+        assert_eq!(shared.acquire_tenant(Some(TenantId::from_u128(1)), 1, guard), EXHAUSTED);
         let list = list(1);
         shared.write_list(&list);
         shared.write_role(&role("x", "GET:/**"));

@@ -1,6 +1,6 @@
 //! API keys as rows: the columns, what they mean, and what change rows say of a key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use claviger_domain::{
     ApiKey, ApiKeyDigest, EndpointPermissions, FusionId, Instant, Name, Permissions, Revision, RoleName,
@@ -186,19 +186,57 @@ pub(crate) fn digest_of(row: &Row) -> Result<ApiKeyDigest, StorageError> {
         .map_err(|_| corrupt(Entity::ApiKey, &row.id, "digest"))
 }
 
+/// What lists of permissions say, by their text: many keys have the same, and to read a text takes longer than to look it up.
+#[derive(Debug, Default)]
+pub(crate) struct KnownPermissions(HashMap<String, Permissions>);
+
+impl KnownPermissions {
+    /// How many texts are remembered.
+    const LIMIT: usize = 4096;
+
+    /// As [`permissions_from_columns`].
+    fn read(
+        &mut self,
+        permissions: Option<String>,
+        roles: Option<&str>,
+    ) -> Result<Permissions, &'static str> {
+        let (Some(text), None) = (&permissions, roles) else {
+            return permissions_from_columns(permissions.as_deref(), roles);
+        };
+        if let Some(known) = self.0.get(text) {
+            return Ok(known.clone());
+        }
+        let meant = permissions_from_columns(Some(text), None)?;
+        if self.0.len() >= Self::LIMIT {
+            self.0.clear();
+        }
+        self.0.extend(permissions.map(|text| (text, meant.clone())));
+        Ok(meant)
+    }
+}
+
 pub(crate) fn from_row(row: Row) -> Result<(ApiKeyDigest, ApiKey), StorageError> {
+    from_row_knowing(row, &mut KnownPermissions::default())
+}
+
+/// As [`from_row`], for one of many rows.
+pub(crate) fn from_row_knowing(
+    row: Row,
+    known: &mut KnownPermissions,
+) -> Result<(ApiKeyDigest, ApiKey), StorageError> {
     let digest = digest_of(&row)?;
     let id = row.id;
     let bad = |reason: &str| corrupt(Entity::ApiKey, &id, reason);
-    let permissions =
-        permissions_from_columns(row.permissions.as_deref(), row.roles.as_deref()).map_err(bad)?;
+    let permissions = known.read(row.permissions, row.roles.as_deref()).map_err(bad)?;
     let name_repeats = row.repeating_name.is_some();
     if name_repeats && row.name.is_some() {
         return Err(bad("two names"));
     }
     let name = row.name.or(row.repeating_name);
-    let attributes: BTreeMap<String, String> =
-        serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?;
+    let attributes: BTreeMap<String, String> = match row.attributes.as_str() {
+        "{}" => BTreeMap::new(),
+        attributes => serde_json::from_str(attributes).map_err(|_| bad("attributes"))?,
+    };
     let api_key = ApiKey {
         id: id.parse().map_err(|_| bad("id"))?,
         revision: Revision::from_number(row.revision),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use claviger_domain::{
-    ApiKey, ApiKeyDigest, ApiKeyId, Change, FusionId, IpAccessControlListId, Name, PreviousApiKeyDigest,
-    Sealed, TenantId, TenantScope,
+    ApiKey, ApiKeyDigest, ApiKeyId, Change, FusionId, IpAccessControlListId, Name, Sealed, TenantId,
+    TenantScope,
 };
 use diesel::prelude::*;
 use serde_json::{Value, json};
@@ -17,10 +17,7 @@ use crate::changes::{Action, Record};
 use crate::conn::MultiBackend;
 use crate::schema::{api_key, api_key_role, ip_access_control_list, tenant};
 use crate::transaction::{ROWS_PER_DELETION, corrupt};
-use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
-
-/// An API key as memory is filled with it: where it is found, its state, and where it is found besides.
-pub type LoadedApiKey = (ApiKeyDigest, ApiKey, Vec<PreviousApiKeyDigest>);
+use crate::{Entity, LoadedApiKey, ReadTransaction, StorageError, WriteTransaction, dialect};
 
 impl ReadTransaction<'_> {
     /// The API key with this id, if it exists inside the scope.
@@ -157,29 +154,6 @@ impl ReadTransaction<'_> {
                 from_row(row).map(|(digest, api_key)| (digest, api_key, previous))
             })
             .collect()
-    }
-
-    /// Calls `each` with every API key and its earlier values, in no order, without its sealed value. Rows are passed on as
-    /// they come, so that a million keys need no memory here; earlier values do, which few keys have at a time. A row that
-    /// makes no sense is passed as [`StorageError::Corrupt`] and does not keep the others back.
-    ///
-    /// # Errors
-    /// Failures of the database; what was passed until then is not all.
-    pub fn for_each_api_key(
-        &mut self,
-        each: &mut dyn FnMut(Result<LoadedApiKey, StorageError>),
-    ) -> Result<(), StorageError> {
-        let mut previous = self.all_previous_api_key_digests(&mut |error| each(Err(error)))?;
-        let each = |row: Result<Row, String>| {
-            each(match row {
-                Ok(row) => {
-                    let previous = previous.remove(&row.id).unwrap_or_default();
-                    from_row(row).map(|(digest, api_key)| (digest, api_key, previous))
-                }
-                Err(reason) => Err(corrupt(Entity::ApiKey, "unknown", reason)),
-            });
-        };
-        self.run(|connection| dialect::stream!(connection, api_key::table.select(COLUMNS), Row, each))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that differs between SQLite and PostgreSQL. No other file looks which database it is.
 
+pub(crate) mod load;
 pub(crate) mod node;
 
 #[cfg(feature = "sqlite")]

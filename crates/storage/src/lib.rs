@@ -9,6 +9,7 @@
 compile_error!("claviger-storage needs the feature `postgres` or `sqlite`, or both");
 
 mod alone;
+mod api_key_load;
 mod api_key_rotation;
 mod api_key_rows;
 mod api_key_search;
@@ -53,10 +54,10 @@ mod url;
 #[cfg(feature = "sqlite")]
 mod writer;
 
+pub use api_key_load::LoadedApiKey;
 pub use api_key_rotation::ApiKeyRotation;
 pub use api_key_rows::StoredApiKey;
 pub use api_key_search::{ApiKeyGrant, ApiKeyPage, IsWanted};
-pub use api_keys::LoadedApiKey;
 pub use change_search::ChangePage;
 pub use changes::{Action, ChangeRow};
 pub use entities::{ClientSecretChange, PreviousClientSecret, StoredEntity};

@@ -20,6 +20,7 @@ mod suite {
     pub mod entity_search;
     pub mod ip_access_control_search;
     pub mod key_search;
+    pub mod loading;
     pub mod locks;
     #[cfg(feature = "postgres")]
     pub mod nodes;
@@ -161,6 +162,9 @@ suite! {
         renamed_keys_are_found_by_their_new_name
         expirations_are_counted_and_listed
         keys_are_found_with_their_material_and_kids_are_told;
+    loading:
+        several_readers_pass_on_each_key_once
+        one_transaction_is_read_by_itself;
     references:
         every_place_keeps_its_key
         all_places_at_once_keep_their_keys

@@ -10,6 +10,7 @@
 )]
 
 mod concurrency;
+mod loading;
 mod rotation;
 mod rules;
 mod sequences;

@@ -110,6 +110,17 @@ pub(crate) fn start(openssl: OpenSsl) -> Result<()> {
     verdict(&output)
 }
 
+/// Measures how fast the keyring is filled, what a key takes of memory and what a look-up takes among up to ten million keys, and
+/// writes the tables to the page.
+///
+/// # Errors
+/// The benchmark fails, or a promise was missed.
+pub(crate) fn keyring(openssl: OpenSsl) -> Result<()> {
+    let output = measured(openssl, "keyring")?;
+    report::write("keyring", &output, &[])?;
+    verdict(&output)
+}
+
 /// What the last line of a benchmark says.
 fn verdict(output: &str) -> Result<()> {
     match output.lines().last() {

@@ -44,6 +44,8 @@ Usage: cargo xtask <command>
                       what a check costs over HTTP beside a handler that does nothing, to docs/PERFORMANCE.md;
                       --quick: only 1000 keys on SQLite, and nothing is written; needs wrk
   bench create        how many API keys can be made in a second, beside bare inserts; to docs/PERFORMANCE.md
+  bench keyring       how fast a million API keys are loaded, what they take of memory, and what a look-up takes among up to
+                      ten million; to docs/PERFORMANCE.md
   bench start         how soon the server answers after its start, and its memory, also with 1000000 API keys; to
                       docs/PERFORMANCE.md
   bench tokens        how fast tokens are issued, beside the bare signing rate
@@ -94,6 +96,7 @@ enum Task {
     BenchTiming,
     BenchVerify { quick: bool },
     BenchCreate,
+    BenchKeyring,
     BenchStart,
     Fuzz(fuzz::Request),
     GatewayTest(gateway::Plan),
@@ -134,6 +137,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("bench", ["tokens"]) => Some(Task::BenchTokens),
         ("bench", ["timing"]) => Some(Task::BenchTiming),
         ("bench", ["create"]) => Some(Task::BenchCreate),
+        ("bench", ["keyring"]) => Some(Task::BenchKeyring),
         ("bench", ["start"]) => Some(Task::BenchStart),
         ("bench", ["verify"]) => Some(Task::BenchVerify { quick: false }),
         ("bench", ["verify", "--quick"]) => Some(Task::BenchVerify { quick: true }),
@@ -201,6 +205,7 @@ fn perform(task: Task) -> Result<u8> {
         Task::BenchTokens => done(bench::tokens(OpenSsl::detect())),
         Task::BenchTiming => done(bench::timing(OpenSsl::detect())),
         Task::BenchCreate => done(bench::create(OpenSsl::detect())),
+        Task::BenchKeyring => done(bench::keyring(OpenSsl::detect())),
         Task::BenchStart => done(bench::start(OpenSsl::detect())),
         Task::BenchVerify { quick } => done(bench::verify(OpenSsl::detect(), quick)),
         Task::Fuzz(request) => fuzz::run(&request),
@@ -239,6 +244,7 @@ mod tests {
         check("bench tokens", Some(Task::BenchTokens));
         check("bench timing", Some(Task::BenchTiming));
         check("bench create", Some(Task::BenchCreate));
+        check("bench keyring", Some(Task::BenchKeyring));
         check("bench start", Some(Task::BenchStart));
         check("bench verify", Some(Task::BenchVerify { quick: false }));
         check("bench verify --quick", Some(Task::BenchVerify { quick: true }));

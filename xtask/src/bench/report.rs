@@ -7,22 +7,32 @@ use crate::run::{Failure, Result, root};
 
 const PAGE: &str = "docs/PERFORMANCE.md";
 
-/// Writes the tables in the output of a benchmark to the page: its lines that begin with `|`. `tools` are further programs that had
+/// Writes the tables in the output of a benchmark to the page: its lines that begin with `|`, and an empty one between tables, where others
+/// stand between them. `tools` are further programs that had
 /// a part in it, with their versions.
 ///
 /// # Errors
 /// The page cannot be read or written, or has no such place; the output has no table.
 pub(crate) fn write(name: &str, output: &str, tools: &[(&str, String)]) -> Result<()> {
-    let table: Vec<_> = output.lines().filter(|line| line.starts_with('|')).collect();
-    if table.is_empty() {
+    let tables = tables(output);
+    if tables.is_empty() {
         return Err(Failure::new("the measurement left no table"));
     }
-    let text = format!("{}\n\n{}", table.join("\n"), machine(tools));
+    let text = format!("{tables}\n\n{}", machine(tools));
     let path = root().join(PAGE);
     let page = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
     let page = splice(&page, name, &text)
         .ok_or_else(|| Failure::new(format!("{PAGE}: no markers for the benchmark `{name}`")))?;
     std::fs::write(&path, page).map_err(|error| Failure::file(&path, &error))
+}
+
+/// The tables of a text.
+fn tables(output: &str) -> String {
+    let is_row = |line: &&str| line.starts_with('|');
+    let lines: Vec<_> = output.lines().collect();
+    let tables = lines.chunk_by(|one, next| is_row(one) == is_row(next));
+    let tables = tables.filter(|lines| lines.first().is_some_and(is_row));
+    tables.map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The page with this text between the markers; `None` if they are not there, in this order.
@@ -67,6 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tables_are_taken_out_of_what_is_printed() {
+        assert_eq!(tables("a\n| b |\n| c |\n\nd\n\n| e |\nend"), "| b |\n| c |\n\n| e |");
+        assert_eq!(tables("nothing"), "");
+    }
+
+    #[test]
     fn only_what_stands_between_the_markers_changes() {
         let page = "# A\n<!-- bench:x:begin -->\nold\n<!-- bench:x:end -->\n\nb\n<!-- bench:y:begin -->\n<!-- bench:y:end -->\n";
         let new = splice(page, "x", "| 1 |").unwrap();
@@ -87,7 +103,7 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_table() {
         let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
-        for name in ["cluster", "create", "start", "verify"] {
+        for name in ["cluster", "create", "keyring", "start", "verify"] {
             assert!(splice(&page, name, "").is_some(), "{name}");
         }
     }

@@ -163,8 +163,7 @@ impl Store {
     ///
     /// The closure runs again, up to ten times in all, when it returns [`StorageError::Stale`], and on
     /// PostgreSQL also when another transaction was in the way. It should read what it changes inside itself,
-    /// must not start another write, and should not take long: on SQLite it runs on the one thread that
-    /// writes, and others wait.
+    /// must not start another write, and should not take long: on SQLite nobody else writes meanwhile.
     ///
     /// When this returns, no node decides from what was before: on SQLite the listener has heard of the write; on PostgreSQL
     /// this node has, and unless the write only made objects, every other node that serves has too, or its lease has ended.

@@ -1,25 +1,53 @@
-//! The one thread that writes to SQLite. It takes all waiting writes into one transaction, a savepoint for
+//! The one connection that writes to SQLite. Whoever finds it idle writes on his own thread: the way to another one and back takes
+//! as long as the statements. Others leave their writes to a thread, which takes all that wait into one transaction, a savepoint for
 //! each, so that they share one flush to the disk.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use claviger_domain::{Change, ChangeContext};
 use diesel::connection::TransactionManager;
 
 use crate::conn::{AnyConnection, Role, Transactions};
-use crate::news::{Inside, News};
+use crate::news::{Inside, News, lock};
 use crate::transaction::{Attempt, WriteTransaction, attempt};
 use crate::{ATTEMPTS, StorageError, StoreOptions, TxError, dialect};
 
 /// The writes that share a transaction at most: a bound on how long the first one waits for the last.
 const LARGEST_GROUP: usize = 256;
 
-/// The thread and its queue.
+/// The connection, the thread and its queue.
 pub(crate) struct Writer {
+    shared: Arc<Shared>,
     queue: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and those who write by themselves have in common.
+struct Shared {
+    options: StoreOptions,
+    news: Arc<News>,
+    /// `None` after an error, whereupon its state would be anybody's guess: the next one opens another.
+    connection: Mutex<Option<AnyConnection>>,
+    /// Writes that are in the queue or taken out of it and not written. While there are any nobody goes first.
+    queued: AtomicUsize,
+}
+
+impl Shared {
+    /// Writes a group on the connection, of which this is the turn, and answers everybody in it.
+    fn write(&self, connection: &mut Option<AnyConnection>, mut group: Vec<Box<dyn Job>>) {
+        let open = connection.take().map_or_else(|| dialect::connect(&self.options, Role::Write), Ok);
+        let outcome = open.and_then(|mut open| {
+            write_group(&mut open, &mut group, &self.news)?;
+            *connection = Some(open);
+            Ok(())
+        });
+        for job in group {
+            job.answer(&outcome);
+        }
+    }
 }
 
 impl Writer {
@@ -29,14 +57,17 @@ impl Writer {
         news: Arc<News>,
     ) -> Result<Self, StorageError> {
         let (queue, jobs) = channel();
+        let connection = Mutex::new(Some(connection));
+        let shared = Arc::new(Shared { options, news, connection, queued: AtomicUsize::new(0) });
+        let own = Arc::clone(&shared);
         let thread = Builder::new()
             .name(String::from("sqlite-writer"))
-            .spawn(move || write_groups(&options, connection, &jobs, &news))
+            .spawn(move || write_groups(&own, &jobs))
             .map_err(|error| StorageError::Backend(error.to_string()))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Queues a write and waits for its outcome.
+    /// Makes a write, or queues it, and waits for its outcome.
     pub(crate) fn write<T, E, F>(&self, context: &ChangeContext, closure: F) -> Result<T, TxError<E>>
     where
         T: Send + 'static,
@@ -46,8 +77,16 @@ impl Writer {
         let ended = || StorageError::Backend(String::from("the writer has ended"));
         let (answer, outcome) = sync_channel(1);
         let job = Write { context: context.clone(), closure, attempt: None, answer };
-        let queue = self.queue.as_ref().ok_or_else(ended)?;
-        queue.send(Box::new(job)).map_err(|_| ended())?;
+        let shared = &self.shared;
+        let idle = (shared.queued.load(Ordering::SeqCst) == 0).then(|| shared.connection.try_lock());
+        if let Some(Ok(mut connection)) = idle {
+            let _inside = Inside::enter();
+            shared.write(&mut connection, vec![Box::new(job)]);
+        } else {
+            let queue = self.queue.as_ref().ok_or_else(ended)?;
+            shared.queued.fetch_add(1, Ordering::SeqCst);
+            queue.send(Box::new(job)).map_err(|_| ended())?;
+        }
         outcome.recv().map_err(|_| ended())?
     }
 }
@@ -65,29 +104,15 @@ impl Drop for Writer {
     }
 }
 
-fn write_groups(
-    options: &StoreOptions,
-    connection: AnyConnection,
-    jobs: &Receiver<Box<dyn Job>>,
-    news: &News,
-) {
+fn write_groups(shared: &Shared, jobs: &Receiver<Box<dyn Job>>) {
     let _inside = Inside::enter();
-    let mut connection = Some(connection);
     while let Ok(first) = jobs.recv() {
+        let mut connection = lock(&shared.connection);
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(LARGEST_GROUP - 1));
-        let outcome = match connection.take().map_or_else(|| dialect::connect(options, Role::Write), Ok) {
-            Ok(mut open) => {
-                let outcome = write_group(&mut open, &mut group, news);
-                // After an error the state of the connection is anybody's guess.
-                connection = outcome.is_ok().then_some(open);
-                outcome
-            }
-            Err(error) => Err(error),
-        };
-        for job in group {
-            job.answer(&outcome);
-        }
+        let size = group.len();
+        shared.write(&mut connection, group);
+        shared.queued.fetch_sub(size, Ordering::SeqCst);
     }
 }
 

@@ -7,7 +7,7 @@
 //! With sabotage the servers are built with switches that spoil them; that must be found.
 
 mod check;
-mod client;
+pub(crate) mod client;
 mod faults;
 mod history;
 mod load;

@@ -12,6 +12,7 @@ mod migrate;
 mod postgres;
 mod run;
 mod semver;
+mod soak;
 mod test;
 mod tidy;
 
@@ -63,6 +64,7 @@ Usage: cargo xtask <command>
                       acknowledged is lost. Until a million decisions and a thousand revocations of a release build, which writes
                       docs/PERFORMANCE.md, or N seconds; with --sabotage the server is spoilt, which must be found in a minute
   cluster-test --short  the form that belongs to `test`: a few faults, and both kinds of sabotage
+  soak [--minutes N]  a busy server's life in 10 or N minutes on each database: memory stays flat, and nothing leaks
   help                this text
 
 Environment:
@@ -103,6 +105,7 @@ enum Task {
     GatewayTestShort,
     ClusterTest(cluster::Plan),
     ClusterTestShort,
+    Soak(soak::Plan),
 }
 
 fn main() -> ExitCode {
@@ -146,6 +149,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ("gateway-test", rest) => gateway::parse(rest).map(Task::GatewayTest),
         ("cluster-test", ["--short"]) => Some(Task::ClusterTestShort),
         ("cluster-test", rest) => cluster::parse(rest).map(Task::ClusterTest),
+        ("soak", rest) => soak::parse(rest).map(Task::Soak),
         ("fuzz", rest) => fuzz::parse(rest).map(Task::Fuzz),
         ("ci", []) => Some(Task::Ci),
         ("check", []) => Some(Task::Check),
@@ -213,6 +217,7 @@ fn perform(task: Task) -> Result<u8> {
         Task::GatewayTestShort => done(test::gateways()),
         Task::ClusterTest(plan) => done(cluster::run(plan)),
         Task::ClusterTestShort => done(test::cluster()),
+        Task::Soak(plan) => done(soak::run(plan)),
     }
 }
 
@@ -263,6 +268,7 @@ mod tests {
         check("gateway-test --requests 5", gateway::parse(&["--requests", "5"]).map(Task::GatewayTest));
         check("cluster-test --short", Some(Task::ClusterTestShort));
         check("cluster-test --seconds 5", cluster::parse(&["--seconds", "5"]).map(Task::ClusterTest));
+        check("soak --minutes 2", soak::parse(&["--minutes", "2"]).map(Task::Soak));
         check("fuzz jwt --seconds 5", fuzz::parse(&["jwt", "--seconds", "5"]).map(Task::Fuzz));
     }
 
@@ -281,6 +287,7 @@ mod tests {
             "fuzz everything",
             "gateway-test now",
             "cluster-test now",
+            "soak now",
         ] {
             check(text, None);
         }
@@ -301,6 +308,7 @@ mod tests {
             "fuzz",
             "gateway-test",
             "cluster-test",
+            "soak",
             "help",
         ] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");

@@ -14,16 +14,16 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// Where a node listens at present.
 #[derive(Debug, Default)]
-pub(super) struct Seat(AtomicU16);
+pub(crate) struct Seat(AtomicU16);
 
 impl Seat {
     /// Another port, 0 while the node is not there.
-    pub(super) fn set(&self, port: u16) {
+    pub(crate) fn set(&self, port: u16) {
         self.0.store(port, Ordering::Relaxed);
     }
 
     /// The address, if the node is there.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         let port = self.0.load(Ordering::Relaxed);
         (port != 0).then(|| (Ipv4Addr::LOCALHOST, port).into())
     }
@@ -31,7 +31,7 @@ impl Seat {
 
 /// A client of one node.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     seat: Arc<Seat>,
     patience: Duration,
     connection: Option<TcpStream>,
@@ -41,17 +41,17 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that waits so long for each part of an answer.
-    pub(super) fn new(seat: Arc<Seat>, patience: Duration) -> Self {
+    pub(crate) fn new(seat: Arc<Seat>, patience: Duration) -> Self {
         Self { seat, patience, connection: None, used: Instant::now(), answer: Vec::new() }
     }
 
     /// Whether there is anybody to ask.
-    pub(super) fn has_server(&self) -> bool {
+    pub(crate) fn has_server(&self) -> bool {
         self.seat.address().is_some()
     }
 
     /// Sends a request and answers the status, 0 for no answer. After that the connection is another one.
-    pub(super) fn send(&mut self, request: &[u8]) -> u16 {
+    pub(crate) fn send(&mut self, request: &[u8]) -> u16 {
         if self.used.elapsed() > IDLE {
             self.connection = None;
         }
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// Sends JSON with the key manager's value.
-    pub(super) fn call(&mut self, method: &str, path: &str, manager: &str, body: &str) -> u16 {
+    pub(crate) fn call(&mut self, method: &str, path: &str, manager: &str, body: &str) -> u16 {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {manager}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",

@@ -11,7 +11,7 @@ use crate::keys;
 use crate::server::Process;
 
 const KEYS: usize = 1_000_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Milliseconds, of a load by several readers from SQLite; PostgreSQL shares the processors with them here.
 const MOST_TIME: f64 = 3_000.0;
 /// Resident bytes for each key. All of them share one set of permissions.

@@ -12,7 +12,7 @@ use claviger_keyring::Keyring;
 use crate::databases::median;
 
 const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 const LOOKUPS: u64 = 500_000;
 /// Bytes of a key in memory, of which there is an array as large as the keyring to compare with.
 const BYTES_PER_KEY: u64 = 140;

@@ -399,7 +399,7 @@ impl Caller {
 ///
 /// # Errors
 /// [`ApiError::Refused`] for everything that is answered with 401, [`ApiError::Invalid`] for a tenant header that is
-/// wrong in itself, [`ApiError::Unavailable`] while this node does not hold the database.
+/// wrong in itself, [`ApiError::Unavailable`] while this node has no lease.
 pub(crate) fn admit(
     state: &AppState,
     guard: Guard,
@@ -444,7 +444,7 @@ pub(crate) fn admit(
 ///
 /// # Errors
 /// [`ApiError::Refused`], of which [`Refusal::is_forbidden`] tells those that the right key does not help against;
-/// [`ApiError::Unavailable`] while this node does not hold the database.
+/// [`ApiError::Unavailable`] while this node has no lease.
 pub(crate) fn admit_for_gateway(
     state: &AppState,
     method: RequestMethod,

@@ -95,7 +95,7 @@ pub(crate) enum Decided {
 /// Decides about the original request, or finds that it takes longer.
 ///
 /// # Errors
-/// [`ApiError::Refused`], and [`ApiError::Unavailable`] while this node does not hold the database.
+/// [`ApiError::Refused`], and [`ApiError::Unavailable`] while this node has no lease.
 pub(crate) fn decide(
     state: &AppState,
     question: Question<'_>,

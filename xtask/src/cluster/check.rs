@@ -181,7 +181,8 @@ fn liveliness(decision: &Decision, life: &Life, history: &History) -> Option<Vio
 }
 
 /// Writes are made so that none of them is wrong: a refusal means that the node does not know what was acknowledged before. 409 is
-/// for the client to try again, and 404 says that an earlier deletion of unknown outcome took place.
+/// for the client to try again, and 404 says that an earlier deletion of unknown outcome took place; of a tenant 400 says that it is
+/// under way.
 fn answers(operations: &[Operation]) -> Vec<Violation> {
     let unsure: BTreeSet<_> =
         operations.iter().filter(|operation| is_unsure(operation)).map(|one| one.key).collect();
@@ -189,6 +190,11 @@ fn answers(operations: &[Operation]) -> Vec<Violation> {
     for operation in operations {
         let status = match operation.outcome {
             Outcome::Refused(404) if unsure.contains(&operation.key) => continue,
+            Outcome::Refused(400)
+                if operation.kind == Kind::Take(Means::DeleteTenant) && unsure.contains(&operation.key) =>
+            {
+                continue;
+            }
             Outcome::Acknowledged | Outcome::Refused(409) | Outcome::Unknown(0 | 503) => continue,
             Outcome::Refused(status) | Outcome::Unknown(status) => status,
         };

@@ -44,7 +44,9 @@ pub(super) fn log(
             )
         });
     let level = match error {
-        Some(ApiError::Internal(_) | ApiError::Unavailable(_)) => Level::ERROR,
+        // Whoever follows the changes has told of it once: nobody wants a line for each request of an outage.
+        Some(ApiError::Unavailable(None)) => Level::DEBUG,
+        Some(ApiError::Internal(_) | ApiError::Unavailable(Some(_))) => Level::ERROR,
         Some(ApiError::Busy(_) | ApiError::NoUpstreamToken(_)) => Level::WARN,
         Some(ApiError::Refused(_)) => Level::INFO,
         Some(ApiError::OAuth(refusal)) => oauth::level(refusal.error),
@@ -70,10 +72,11 @@ pub(super) fn log(
         Some(ApiError::Internal(reason)) => {
             tracing::error!(request_id, method, path, status, duration_us, reason, "internal error");
         }
-        Some(ApiError::Unavailable(source)) => {
-            let reason = source
-                .as_ref()
-                .map_or_else(|| "this node does not hold the database".to_owned(), ToString::to_string);
+        Some(ApiError::Unavailable(None)) => {
+            tracing::debug!(request_id, method, path, status, duration_us, "this node has no lease");
+        }
+        Some(ApiError::Unavailable(Some(source))) => {
+            let reason = source.to_string();
             tracing::error!(request_id, method, path, status, duration_us, reason, "database unavailable");
         }
         Some(ApiError::Busy(what)) => {

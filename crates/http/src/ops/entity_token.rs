@@ -60,7 +60,7 @@ pub(crate) fn verify(state: &AppState, token: &str, now: Instant) -> Result<Opti
 /// still holds. Who only guesses costs neither a thread nor the database anything.
 ///
 /// # Errors
-/// [`ApiError::Unavailable`] while this node does not hold the database.
+/// [`ApiError::Unavailable`] while this node has no lease.
 pub(crate) fn may_be_live(state: &AppState, token: &str, now: Instant) -> Result<bool, ApiError> {
     while_held(state, || {
         let Some((token, key_id)) = plausible(state, token) else { return Ok(false) };

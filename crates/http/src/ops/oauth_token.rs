@@ -56,7 +56,7 @@ pub(crate) fn issue_quickly(
 /// Issues a token; not for the event loop. The client is the one that [`issue_quickly`] left, if it did.
 ///
 /// # Errors
-/// [`ApiError::OAuth`] for what is wrong with the request, [`ApiError::Unavailable`] while this node does not hold the database,
+/// [`ApiError::OAuth`] for what is wrong with the request, [`ApiError::Unavailable`] while this node has no lease,
 /// and its failures.
 pub(crate) fn issue(
     state: &AppState,

@@ -141,6 +141,15 @@ fn answers_that_must_not_be_given_are_found() {
         [write(Kind::Create, 10, 20, Unknown(503), &[Effect::Grants(1)]), delete(30, 40, Refused(404))];
     assert_eq!(rules(&never, quiet, &[]), []);
     assert_eq!(rules(&[create(), delete(30, 40, Acknowledged)], quiet, &[]), []);
+    // The deletion of a tenant that is under way, if an attempt of unknown outcome can have begun it.
+    let of_tenant = |start, end, outcome| {
+        let effects = [Effect::RevokesForGood(1)];
+        write(Kind::Take(Means::DeleteTenant), start, end, outcome, &effects)
+    };
+    let under_way = of_tenant(50, 60, Refused(400));
+    let begun = [create(), of_tenant(30, 40, Unknown(503)), under_way.clone()];
+    assert_eq!(rules(&begun, quiet, &[]), []);
+    assert_eq!(rules(&[create(), under_way], quiet, &[]), [Rule::Answers]);
 }
 
 #[test]

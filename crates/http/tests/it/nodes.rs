@@ -67,7 +67,7 @@ fn keys_die_on_every_node_at_once(server: &Server) {
             server.as_key_manager().put(path, &body).ok();
         }),
         ("rotated", |server, path, _| {
-            let body = json!({"apiKey": {"gracePeriodInSeconds": 0}});
+            let body = json!({"gracePeriodInSeconds": 0});
             let path = format!("{path}/rotate");
             let reply = server.as_key_manager().post(&path, &body);
             assert_eq!(reply.status, 200, "{}", reply.text());

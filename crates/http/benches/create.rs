@@ -19,8 +19,8 @@ mod bare;
 mod client;
 #[path = "support/databases.rs"]
 mod databases;
-#[path = "support/master_key.rs"]
-mod master_key;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/server.rs"]
 mod server;
 

@@ -23,6 +23,8 @@ mod load;
 mod lookup;
 #[path = "support/master_key.rs"]
 mod master_key;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/server.rs"]
 mod server;
 

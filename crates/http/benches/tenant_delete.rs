@@ -16,6 +16,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/options.rs"]
+mod options;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,18 +27,17 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use claviger_crypto::MasterKey;
 use claviger_domain::{
     Actor, ApiKey, ApiKeyDigest, ApiKeyId, ChangeContext, ClientId, Entity, EntityGrant, EntityGrantId,
     EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant as Moment, KeptDocument, Name,
-    Permissions, Revision, Sealed, SecretBytes, SecretText, Tenant, TenantId, TenantJwtConfiguration,
-    TenantState,
+    Permissions, Revision, Sealed, Tenant, TenantId, TenantJwtConfiguration, TenantState,
 };
-use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
+use claviger_http::{ServerOptions, Stop, serve};
 use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, StoredApiKey};
 use serde_json::{Value, json};
 
 use client::{Client, request};
+use options::options;
 
 /// API keys of the tenant, and entities.
 const KEYS: u128 = 100_000;
@@ -289,33 +290,10 @@ fn measure(address: SocketAddr) -> f64 {
 
 /// The same on one database.
 fn run(url: DatabaseUrl) -> f64 {
-    let store = StoreOptions::new(url);
+    let store = StoreOptions::new(url.clone());
     store_tenant(&store);
-    let options = ServerOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        store,
-        master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
-        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
-        kickstart: None,
-        api_key_prefix: "clv_".to_owned(),
-        migrate: true,
-        local_metrics: false,
-        trusted_proxies: TrustedProxies::default(),
-        public_url: None,
-        api_key_in_query: false,
-        fusion_admin_keys: true,
-        upstream_token_audience: None,
-        upstream_token_lifetime: Duration::from_secs(60),
-        entity_token_audience: None,
-        lease: claviger_storage::DEFAULT_LEASE,
-        without_lease: claviger_http::WithoutLease::Ask,
-        log_one_in: 0,
-        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
-        longest_body: Duration::from_secs(30),
-        shutdown_grace: Duration::from_secs(1),
-        workers: thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        clock: system_clock(),
-    };
+    let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let options = ServerOptions { store, workers, ..options(url, MANAGER) };
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let (tell, told) = channel();
     let server = thread::spawn(move || {

@@ -13,15 +13,15 @@
     reason = "test code"
 )]
 
-use std::process::ExitCode;
-use std::str::FromStr;
-use std::time::Duration;
+#[path = "support/options.rs"]
+mod options;
 
-use claviger_crypto::MasterKey;
-use claviger_domain::{SecretBytes, SecretText};
-use claviger_http::{Call, Outcome, RsaStockSize, ServerOptions, TrustedProxies, in_process, system_clock};
-use claviger_storage::StoreOptions;
+use std::process::ExitCode;
+
+use claviger_http::{Call, Outcome, in_process};
 use serde_json::{Value, json};
+
+use options::options;
 
 const REQUESTS: usize = 1_000_000;
 /// Keys of each kind: more than any cache line would favour, fewer than would only measure the memory.
@@ -171,31 +171,8 @@ fn judge(times: &[(usize, u64)]) -> bool {
 
 fn main() -> ExitCode {
     let directory = tempfile::tempdir().unwrap();
-    let options = ServerOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        store: StoreOptions::new(format!("sqlite:{}/timing.db", directory.path().display()).parse().unwrap()),
-        master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
-        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
-        kickstart: None,
-        api_key_prefix: "clv_".to_owned(),
-        migrate: true,
-        local_metrics: false,
-        trusted_proxies: TrustedProxies::from_str("").unwrap_or_default(),
-        public_url: None,
-        api_key_in_query: false,
-        fusion_admin_keys: true,
-        upstream_token_audience: None,
-        upstream_token_lifetime: Duration::from_secs(60),
-        entity_token_audience: None,
-        lease: claviger_storage::DEFAULT_LEASE,
-        without_lease: claviger_http::WithoutLease::Ask,
-        log_one_in: 0,
-        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
-        longest_body: Duration::from_secs(30),
-        shutdown_grace: Duration::from_secs(1),
-        workers: 1,
-        clock: system_clock(),
-    };
+    let database = format!("sqlite:{}/timing.db", directory.path().display());
+    let options = options(database.parse().unwrap(), MANAGER);
     let found = in_process(&options, |ask| {
         let (tenant, keys) = prepare(ask);
         judge(&measure(ask, &tenant, &keys))

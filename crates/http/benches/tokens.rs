@@ -25,6 +25,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/options.rs"]
+mod options;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -34,16 +36,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use claviger_crypto::{MasterKey, Signer, SystemRandom, generate_material};
-use claviger_domain::{HashSize, KeyAlgorithm, KeySpec, RsaLength, SecretBytes, SecretText};
-use claviger_http::{
-    RsaStockSize, ServerOptions, Stop, TokenCall, TokenEndpoint, TrustedProxies, serve, system_clock,
-};
-use claviger_storage::StoreOptions;
+use claviger_crypto::{Signer, SystemRandom, generate_material};
+use claviger_domain::{HashSize, KeyAlgorithm, KeySpec, RsaLength};
+use claviger_http::{Stop, TokenCall, TokenEndpoint, serve};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use client::{Client, request};
+use options::options;
 
 const MANAGER: &str = "the key manager of the measurement";
 const SERVER_CORE: &str = "0";
@@ -220,7 +220,7 @@ fn inside(url: &str, algorithm: &str) {
             TokenCall::new((!authorization.is_empty()).then_some(authorization.as_str()), form)
         })
         .collect();
-    let endpoint = TokenEndpoint::open(&options(url)).unwrap();
+    let endpoint = TokenEndpoint::open(&options(url.parse().unwrap(), MANAGER)).unwrap();
     let (signer, mut next, mut length) = (signer(algorithm), 0, 0);
     let mut token = || {
         let (status, answer) = endpoint.answer(&calls[next % calls.len()]);
@@ -253,34 +253,6 @@ fn inside(url: &str, algorithm: &str) {
     println!("{signing} {issued} {by_the_clock} {share}");
 }
 
-fn options(url: &str) -> ServerOptions {
-    ServerOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        store: StoreOptions::new(url.parse().unwrap()),
-        master_key: MasterKey::from_bytes(SecretBytes::from((1..=32).collect::<Vec<u8>>())).unwrap(),
-        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
-        api_key_prefix: "clv_".to_owned(),
-        migrate: true,
-        local_metrics: false,
-        trusted_proxies: TrustedProxies::default(),
-        public_url: None,
-        api_key_in_query: false,
-        fusion_admin_keys: true,
-        upstream_token_audience: None,
-        upstream_token_lifetime: Duration::from_secs(60),
-        entity_token_audience: None,
-        lease: claviger_storage::DEFAULT_LEASE,
-        without_lease: claviger_http::WithoutLease::Ask,
-        log_one_in: 0,
-        kickstart: None,
-        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
-        longest_body: Duration::from_secs(30),
-        shutdown_grace: Duration::from_secs(1),
-        workers: 1,
-        clock: system_clock(),
-    }
-}
-
 fn server(url: &str) {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     // The end of the standard input is the word to stop.
@@ -288,7 +260,10 @@ fn server(url: &str) {
         let _read = std::io::stdin().read_to_end(&mut Vec::new());
         drop(stop);
     });
-    serve(options(url), Stop::Channel(stopped), |ready| println!("{}", ready.address.unwrap())).unwrap();
+    serve(options(url.parse().unwrap(), MANAGER), Stop::Channel(stopped), |ready| {
+        println!("{}", ready.address.unwrap())
+    })
+    .unwrap();
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -25,6 +25,8 @@ mod keys;
 mod load;
 #[path = "support/master_key.rs"]
 mod master_key;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/server.rs"]
 mod server;
 

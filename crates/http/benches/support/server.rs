@@ -4,13 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
-use claviger_domain::SecretText;
-use claviger_http::{RsaStockSize, ServerOptions, Stop, TrustedProxies, serve, system_clock};
-use claviger_storage::StoreOptions;
+use claviger_http::{ServerOptions, Stop, TrustedProxies, serve};
 
-use crate::master_key::master_key;
+use crate::options::options;
 
 /// The value of the first key manager.
 pub(crate) const MANAGER: &str = "the key manager of the measurement";
@@ -61,29 +58,9 @@ pub(crate) fn word_to_stop() -> tokio::sync::oneshot::Receiver<()> {
 /// Is the server on this database until its standard input ends.
 pub(crate) fn run_server(url: &str) {
     let options = ServerOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        store: StoreOptions::new(url.parse().unwrap()),
-        master_key: master_key(),
-        bootstrap_api_key: Some(SecretText::from(MANAGER.to_owned())),
-        kickstart: None,
-        api_key_prefix: "clv_".to_owned(),
-        migrate: true,
-        local_metrics: false,
         trusted_proxies: "127.0.0.1".parse::<TrustedProxies>().unwrap(),
-        public_url: None,
-        api_key_in_query: false,
-        fusion_admin_keys: true,
-        upstream_token_audience: None,
-        upstream_token_lifetime: Duration::from_secs(60),
-        entity_token_audience: None,
-        lease: claviger_storage::DEFAULT_LEASE,
-        without_lease: claviger_http::WithoutLease::Ask,
-        log_one_in: 0,
-        rsa_stock: RsaStockSize { keys: 0, bytes: 0 },
-        longest_body: Duration::from_secs(30),
-        shutdown_grace: Duration::from_secs(1),
         workers: workers(),
-        clock: system_clock(),
+        ..options(url.parse().unwrap(), MANAGER)
     };
     let ready = |ready: claviger_http::Ready| println!("{}", ready.address.unwrap());
     serve(options, Stop::Channel(word_to_stop()), ready).unwrap();

@@ -1,18 +1,15 @@
 //! Uses of API keys: added up behind the answers. They change nothing about a key, so neither its revision moves nor is
 //! there a row in the audit log.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use claviger_domain::{ApiKeyId, ApiKeyUsage, Instant, UsedValue, Uses};
-use diesel::dsl::case_when;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
 
+use crate::dialect::uses::{UsesRow, add_uses};
 use crate::schema::api_key_usage;
-use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
-use crate::{Entity, ReadTransaction, StorageError, WriteTransaction, dialect};
+use crate::{Entity, ReadTransaction, StorageError, WriteTransaction};
 
 /// Whether of an earlier value, how many uses, the last one and its address.
 type Row = (bool, i64, i64, Option<String>);
@@ -48,69 +45,20 @@ impl ReadTransaction<'_> {
 
 impl WriteTransaction<'_> {
     /// Adds uses to what is recorded; those of keys that there are no more are forgotten. Sorted and without duplicates:
-    /// two writes that add in the same order never wait for each other.
+    /// two writes that add in the same order never wait for each other in a circle.
     ///
     /// # Errors
     /// [`StorageError::Stale`] when another write was in the way, and failures of the database.
     pub fn add_api_key_uses(&mut self, uses: &[(UsedValue, Uses)]) -> Result<(), StorageError> {
-        let known = self.keep_api_keys(uses)?;
-        for (value, uses) in uses {
-            let id = value.api_key_id.to_string();
-            if known.contains(&id) {
-                self.add_uses(&id, value.earlier, uses)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The keys that there are. Deleting them waits from now on, and a deletion under way was waited for.
-    fn keep_api_keys(&mut self, uses: &[(UsedValue, Uses)]) -> Result<HashSet<String>, StorageError> {
-        let mut known = HashSet::new();
-        for chunk in uses.chunks(ROWS_AT_ONCE) {
-            let ids: Vec<_> = chunk.iter().map(|(value, _)| value.api_key_id.to_string()).collect();
-            known.extend(self.run(|connection| dialect::keep_api_keys(connection, &ids))?);
-        }
-        Ok(known)
-    }
-
-    fn add_uses(&mut self, id: &str, earlier: bool, added: &Uses) -> Result<(), StorageError> {
-        let count = i64::try_from(added.count).unwrap_or(i64::MAX);
-        let instant = added.last_instant.epoch_millis();
-        let address = added.last_address.map(|address| address.to_string());
-        // In one statement: between two, another node can make the row. What is there can be later: a clock was set back,
-        // or the other node was sooner.
-        let is_last = || api_key_usage::last_used_instant.le(instant);
-        let updated = self.run(|connection| {
-            diesel::update(api_key_usage::table.find((id, earlier)))
-                .set((
-                    api_key_usage::uses.eq(api_key_usage::uses + count),
-                    api_key_usage::last_address.eq(case_when(
-                        is_last(),
-                        address.clone().into_sql::<Nullable<Text>>(),
-                    )
-                    .otherwise(api_key_usage::last_address)),
-                    api_key_usage::last_used_instant.eq(case_when(is_last(), instant.into_sql::<BigInt>())
-                        .otherwise(api_key_usage::last_used_instant)),
-                ))
-                .execute(connection)
-        })?;
-        if updated > 0 {
-            return Ok(());
-        }
-        let values = (
-            api_key_usage::api_key_id.eq(id),
-            api_key_usage::earlier_value.eq(earlier),
-            api_key_usage::uses.eq(count),
-            api_key_usage::last_used_instant.eq(instant),
-            api_key_usage::last_address.eq(address),
-        );
+        let row = |(value, uses): &(UsedValue, Uses)| UsesRow {
+            api_key_id: value.api_key_id.to_string(),
+            earlier_value: value.earlier,
+            uses: i64::try_from(uses.count).unwrap_or(i64::MAX),
+            last_used_instant: uses.last_instant.epoch_millis(),
+            last_address: uses.last_address.map(|address| address.to_string()),
+        };
+        let rows: Vec<_> = uses.iter().map(row).collect();
         // Whatever stands against it, another node was in the way: once more.
-        let inserted = self.run_referring(StorageError::Stale, |connection| {
-            diesel::insert_into(api_key_usage::table).values(values).execute(connection)
-        });
-        match inserted {
-            Err(StorageError::Conflict { .. }) => Err(StorageError::Stale),
-            inserted => inserted.map(drop),
-        }
+        self.run_referring(StorageError::Stale, |connection| add_uses(connection, &rows))
     }
 }

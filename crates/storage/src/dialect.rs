@@ -2,6 +2,7 @@
 
 pub(crate) mod load;
 pub(crate) mod node;
+pub(crate) mod uses;
 
 #[cfg(feature = "sqlite")]
 use std::path::Path;
@@ -374,18 +375,6 @@ pub(crate) fn drive<R>(
         }
     }
     Ok(())
-}
-
-/// Those of the API keys that exist, which stay until the transaction ends. On SQLite nobody else writes meanwhile.
-pub(crate) fn keep_api_keys(connection: &mut AnyConnection, ids: &[String]) -> QueryResult<Vec<String>> {
-    let query = api_key::table.filter(api_key::id.eq_any(ids)).order(api_key::id).select(api_key::id);
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(connection) => query.load(connection),
-        // The lock that a foreign key takes; in one order, so that nobody waits in a circle.
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => query.for_key_share().load(connection),
-    }
 }
 
 /// Those of the API keys that exist, which nobody else changes or deletes until the transaction ends. On SQLite nobody else

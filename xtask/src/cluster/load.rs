@@ -1,4 +1,4 @@
-//! The clients that ask: as many questions as fit, most of them about keys that have just changed.
+//! The clients that ask: at once about what has just changed, and a thousand times a second each about keys that changed lately.
 
 use super::client::{Client, Seat};
 use super::history::{Credential, Decision, Recorder, Span};
@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Who waits longer for a decision asks anew: when a frozen node goes on, it must find questions that began after the last
 /// revocations.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Between two questions about what did not change just now: clients that ask without a pause would leave servers and database no
+/// core, and what takes its time then says nothing about them.
+const REST: Duration = Duration::from_millis(1);
 /// Pause of a client whose node is not there.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Decisions that a client keeps to itself, so that clients seldom wait for each other.
@@ -81,11 +84,13 @@ impl Shared {
         push(&self.kept, credential, RECENT);
     }
 
-    /// What the next question to this node is about.
-    fn next(&self, node: usize, random: &mut Random) -> Option<Credential> {
-        if let Some(urgent) = self.boards.get(node).and_then(|board| lock(board).pop_front()) {
-            return Some(urgent);
-        }
+    /// What this node must be asked at once.
+    fn urgent(&self, node: usize) -> Option<Credential> {
+        self.boards.get(node).and_then(|board| lock(board).pop_front())
+    }
+
+    /// What a question is about when none is urgent.
+    fn any(&self, random: &mut Random) -> Option<Credential> {
         let queue = if random.percent(10) { &self.kept } else { &self.recent };
         let queue = lock(queue);
         queue.get(random.below(queue.len())).copied()
@@ -129,7 +134,14 @@ pub(super) fn ask(shared: &Shared, node: usize, number: u64) {
     let mut random = Random::new(shared.seed ^ 0xa5c, number);
     let mut batch = Vec::new();
     while !shared.is_over() {
-        let next = if client.has_server() { shared.next(node, &mut random) } else { None };
+        let next = if client.has_server() {
+            shared.urgent(node).or_else(|| {
+                thread::sleep(REST);
+                shared.urgent(node).or_else(|| shared.any(&mut random))
+            })
+        } else {
+            None
+        };
         if let Some(credential) = next {
             let question = question(shared.seed, credential);
             let start = shared.recorder.now();
@@ -164,14 +176,14 @@ mod tests {
     fn what_changed_is_asked_first_and_at_every_node() {
         let shared = Shared::new(vec![Arc::default(), Arc::default()], 1);
         let mut random = Random::new(1, 1);
-        assert_eq!(shared.next(0, &mut random), None);
+        assert_eq!((shared.urgent(0), shared.any(&mut random)), (None, None));
         shared.changed(5);
         shared.changed(6);
         for node in 0..2 {
-            assert_eq!([0; 2].map(|_| shared.next(node, &mut random)), [Some(5), Some(6)]);
+            assert_eq!([0; 3].map(|_| shared.urgent(node)), [Some(5), Some(6), None]);
         }
         shared.keep(7);
-        let later: HashSet<_> = (0..1000).filter_map(|_| shared.next(0, &mut random)).collect();
+        let later: HashSet<_> = (0..1000).filter_map(|_| shared.any(&mut random)).collect();
         assert_eq!(later, HashSet::from([5, 6, 7]));
     }
 }

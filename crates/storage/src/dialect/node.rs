@@ -133,14 +133,18 @@ pub(crate) fn laggards(
 }
 
 /// Takes a node off the list whose lease must have run out, unless it has renewed it in the meantime. If it lives after all it
-/// joins again before it decides anything.
+/// joins again before it decides anything. It need not survive a crash of the database: then it is on the list once more, and
+/// is waited for once more.
 pub(crate) fn expel(connection: &mut AnyConnection, laggard: &Laggard) -> Result<bool, StorageError> {
-    diesel::sql_query("DELETE FROM node WHERE id = $1 AND renewed = $2")
-        .bind::<Text, _>(&laggard.id)
-        .bind::<BigInt, _>(laggard.renewed)
-        .execute(connection)
-        .map(|rows| rows > 0)
-        .map_err(failed)
+    diesel::sql_query(
+        "DELETE FROM node WHERE id = $1 AND renewed = $2 \
+         AND set_config('synchronous_commit', 'off', true) IS NOT NULL",
+    )
+    .bind::<Text, _>(&laggard.id)
+    .bind::<BigInt, _>(laggard.renewed)
+    .execute(connection)
+    .map(|rows| rows > 0)
+    .map_err(failed)
 }
 
 /// Puts this node on the list, for good: it must be there after a crash of the database too, while its lease runs.

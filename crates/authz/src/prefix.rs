@@ -162,8 +162,13 @@ impl Node {
     }
 
     fn child(&self, segment: &str) -> Option<&Self> {
-        let found =
-            self.children.binary_search_by(|(name, _)| name.iter().copied().cmp(folded(segment))).ok()?;
+        // Nearly all segments stand for themselves, and comparing those takes a fraction of the time.
+        let found = if segment.bytes().all(|byte| byte != b'%' && !byte.is_ascii_uppercase()) {
+            self.children.binary_search_by(|(name, _)| (**name).cmp(segment.as_bytes()))
+        } else {
+            self.children.binary_search_by(|(name, _)| name.iter().copied().cmp(folded(segment)))
+        };
+        let found = found.ok()?;
         self.children.get(found).map(|(_, node)| node)
     }
 

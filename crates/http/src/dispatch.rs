@@ -12,7 +12,7 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
+    HeaderValue, IF_NONE_MATCH, InvalidHeaderValue, REFERRER_POLICY,
 };
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -30,7 +30,7 @@ use crate::error::ApiError;
 #[cfg(feature = "sabotage-timing")]
 use crate::gate::Refusal;
 use crate::gate::{Caller, TenantHeader, admit};
-use crate::gateway::{self, Decided, Particulars, Question};
+use crate::gateway::{self, Decided, GatewayHeaders, Particulars, Question};
 use crate::handlers::{self, Input, handle, handle_quickly};
 use crate::ops::token::ValidateToken;
 use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, find};
@@ -43,7 +43,7 @@ pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
 static APIKEY: HeaderName = HeaderName::from_static("apikey");
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
+static TENANT_ID: HeaderName = HeaderName::from_static("x-fusionauth-tenantid");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -66,7 +66,7 @@ const FORWARDING: [&str; 11] = [
 async fn entry(request: &HttpRequest, payload: web::Payload, worker: &Worker) -> HttpResponse {
     let stopwatch = Stopwatch::now();
     let state = &worker.state;
-    let mut seen = Seen::new(request, worker);
+    let mut seen = Seen::new(client(request, &worker.state), worker);
     let in_query =
         if state.api_key_in_query { credential::in_query(request.query_string()) } else { Ok(None) };
     let outcome = respond(request, payload, state, &in_query, &mut seen).await;
@@ -89,8 +89,13 @@ fn answer_at_once(request: &HttpRequest, worker: &Worker) -> Option<HttpResponse
         return None;
     }
     let stopwatch = Stopwatch::now();
-    let mut seen = Seen::new(request, worker);
-    let asked = seen.particulars(request, question);
+    let headers = GatewayHeaders::of(request.headers());
+    let client = match headers.forwarded_for.all() {
+        Some(lines) => client_behind(request, &worker.state, lines),
+        None => client(request, &worker.state),
+    };
+    let mut seen = Seen::new(client, worker);
+    let asked = seen.particulars(request, question, &headers);
     let outcome = gateway::decide_at_once(&worker.state, question, &asked)?;
     let outcome = outcome.map(|(answer, value, now)| {
         (seen.caller, seen.used_at) = (Some(value), Some(now));
@@ -167,9 +172,6 @@ fn linger_over_expired(outcome: &Result<Answer, ApiError>) {
 /// The API key in the query string, where that is looked at.
 type InQuery = Result<Option<Zeroizing<Vec<u8>>>, Ambiguous>;
 
-/// Where the query string is not looked at.
-static NOT_IN_QUERY: InQuery = Ok(None);
-
 /// What became clear about a request on the way, for log and metrics.
 struct Seen<'a> {
     worker: &'a Worker,
@@ -192,10 +194,10 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(request: &HttpRequest, worker: &'a Worker) -> Self {
+    fn new(client: Client, worker: &'a Worker) -> Self {
         Self {
             worker,
-            client: client(request, &worker.state),
+            client,
             route: None,
             carrier: None,
             caller: None,
@@ -209,18 +211,24 @@ impl<'a> Seen<'a> {
     }
 
     /// What a gateway sends along with this question, of which the parts for log and metrics are noted.
-    fn particulars<'r>(&mut self, request: &'r HttpRequest, question: Question<'_>) -> Particulars<'r> {
+    fn particulars<'r>(
+        &mut self,
+        request: &'r HttpRequest,
+        question: Question<'_>,
+        headers: &GatewayHeaders<'r>,
+    ) -> Particulars<'r> {
         self.by_gateway = true;
         self.route = question.route();
-        let headers = request.headers();
-        let credentials = credentials(request, &NOT_IN_QUERY);
+        let (authorization, x_api_key) = (headers.authorization.iter(), headers.x_api_key.iter());
+        // What is in the query string is the original request's.
+        let credentials = credential::parse(authorization, x_api_key, headers.apikey.iter(), None);
         self.carrier = credentials.ok().and_then(|presented| presented.carrier);
         Particulars {
             method: request.method().as_str(),
-            headers,
+            original: headers.original,
             client: self.client,
             credentials,
-            tenant: tenant_header(headers),
+            tenant: tenant_header(headers.tenant.iter()),
         }
     }
 }
@@ -333,7 +341,7 @@ async fn answer_gateway(
     question: Question<'_>,
     seen: &mut Seen<'_>,
 ) -> Result<Answer, ApiError> {
-    let asked = seen.particulars(request, question);
+    let asked = seen.particulars(request, question, &GatewayHeaders::of(request.headers()));
     let wants_token = gateway::wants_token(question, request.query_string());
     let mut caller = match gateway::decide(state, question, &asked)? {
         Decided::ApiKey(caller) => caller,
@@ -372,8 +380,17 @@ fn method(request: &HttpRequest) -> Result<Option<Method>, ApiError> {
 }
 
 fn client(request: &HttpRequest, state: &AppState) -> Client {
+    client_behind(request, state, bytes(request.headers(), &X_FORWARDED_FOR))
+}
+
+/// The client, with these lines of `X-Forwarded-For`.
+fn client_behind<'a>(
+    request: &HttpRequest,
+    state: &AppState,
+    forwarded_for: impl Iterator<Item = &'a [u8]>,
+) -> Client {
     let peer = Peer::new(request.peer_addr(), state.unix_socket);
-    Client::new(peer, &state.trusted_proxies, bytes(request.headers(), &X_FORWARDED_FOR))
+    Client::new(peer, &state.trusted_proxies, forwarded_for)
 }
 
 fn credentials<'a>(request: &'a HttpRequest, in_query: &'a InQuery) -> Result<Presented<'a>, Ambiguous> {
@@ -420,7 +437,7 @@ fn caller(
         HttpMethod::HEAD => RequestMethod::Head,
         _ => RequestMethod::from(route.method),
     };
-    admit(state, route.guard, method, path, credential, tenant_header(headers), address)
+    admit(state, route.guard, method, path, credential, tenant_header(bytes(headers, &TENANT_ID)), address)
         .map(|caller| Some(Arc::new(caller)))
 }
 
@@ -439,7 +456,7 @@ fn presented(headers: &HeaderMap, operation: Operation) -> Result<Option<Validat
     if operation != Operation::ValidateToken {
         return Ok(None);
     }
-    let tenant_id = match tenant_header(headers) {
+    let tenant_id = match tenant_header(bytes(headers, &TENANT_ID)) {
         TenantHeader::Absent => None,
         TenantHeader::Tenant(id) => Some(id),
         TenantHeader::Malformed => return Err((&codes::TENANT_ID_COULD_NOT_CONVERT).into()),
@@ -458,13 +475,13 @@ fn texts<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item
     headers.get_all(name).filter_map(|value| value.to_str().ok())
 }
 
-fn tenant_header(headers: &HeaderMap) -> TenantHeader {
-    let mut values = headers.get_all(TENANT_ID);
+/// What the values of the tenant header name.
+fn tenant_header<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> TenantHeader {
     match (values.next(), values.next()) {
         (None, _) => TenantHeader::Absent,
-        (Some(value), None) => value
-            .to_str()
+        (Some(value), None) => std::str::from_utf8(value)
             .ok()
+            .filter(|text| text.is_ascii())
             .and_then(|text| text.trim().parse().ok())
             .map_or(TenantHeader::Malformed, TenantHeader::Tenant),
         (Some(_), Some(_)) => TenantHeader::Malformed,
@@ -503,37 +520,42 @@ fn response(
     dialect: Dialect,
 ) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    response.insert_header((REQUEST_ID, request_id));
-    if answer.cache_seconds > 0 {
-        response.insert_header((CACHE_CONTROL, format!("public, max-age={}", answer.cache_seconds)));
-    } else {
-        response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    let mut builder = HttpResponse::build(status);
+    // What is left of a body that was not read: the connection cannot be used again.
+    if let Some(ApiError::TooLarge | ApiError::BodyCut | ApiError::BodyLate) = error {
+        builder.force_close();
     }
+    let mut response = match answer.body {
+        Body::Empty => builder.finish(),
+        Body::Json(document) => builder.content_type("application/json;charset=UTF-8").body(document),
+        Body::SharedJson(document) => {
+            builder.content_type("application/json;charset=UTF-8").body(SharedBody(document))
+        }
+        Body::Text(media_type, text) => builder.content_type(media_type).body(text),
+    };
+    let headers = response.headers_mut();
+    let mut insert = |name: HeaderName, value: Result<HeaderValue, InvalidHeaderValue>| match value {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(error) => tracing::error!(%name, %error, "a header of an answer is left out"),
+    };
+    insert(REQUEST_ID, HeaderValue::from_str(request_id));
+    insert(
+        CACHE_CONTROL,
+        match answer.cache_seconds {
+            0 => Ok(HeaderValue::from_static("no-store")),
+            seconds => HeaderValue::try_from(format!("public, max-age={seconds}")),
+        },
+    );
     if let Some(etag) = &answer.etag {
-        response.insert_header((ETAG, &**etag));
+        insert(ETAG, HeaderValue::from_str(etag));
+    }
+    if let Some(ApiError::MethodNotAllowed) = error {
+        insert(ALLOW, HeaderValue::try_from(allowed_methods(request, dialect)));
     }
     for (name, value) in answer.headers {
-        response.insert_header((name, value));
+        insert(name, Ok(value));
     }
-    match error {
-        Some(ApiError::MethodNotAllowed) => {
-            response.insert_header((ALLOW, allowed_methods(request, dialect)));
-        }
-        // What is left of a body that was not read: the connection cannot be used again.
-        Some(ApiError::TooLarge | ApiError::BodyCut | ApiError::BodyLate) => {
-            response.force_close();
-        }
-        _ => {}
-    }
-    match answer.body {
-        Body::Empty => response.finish(),
-        Body::Json(document) => response.content_type("application/json;charset=UTF-8").body(document),
-        Body::SharedJson(document) => {
-            response.content_type("application/json;charset=UTF-8").body(SharedBody(document))
-        }
-        Body::Text(media_type, text) => response.content_type(media_type).body(text),
-    }
+    response
 }
 
 /// The methods of the path, for `Allow` (RFC 9110, section 15.5.6).

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant as Stopwatch};
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName};
 use tracing::Level;
 
-use super::{TenantHeader, bytes, tenant_header};
+use super::{TENANT_ID, TenantHeader, bytes, tenant_header};
 use crate::answer::Answer;
 use crate::client_address::Client;
 use crate::error::ApiError;
@@ -21,7 +21,7 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 pub(crate) fn client_headers(headers: &HeaderMap) -> ClientHeaders {
     ClientHeaders {
         authorization: Authorization::of(bytes(headers, &AUTHORIZATION)),
-        tenant: match tenant_header(headers) {
+        tenant: match tenant_header(bytes(headers, &TENANT_ID)) {
             TenantHeader::Absent => Ok(None),
             TenantHeader::Tenant(id) => Ok(Some(id)),
             TenantHeader::Malformed => Err(()),

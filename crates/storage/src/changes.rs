@@ -157,7 +157,9 @@ impl WriteTransaction<'_> {
         self.announce_entities(&record);
         self.note_recorded(if action == Action::Create { Recorded::Creations } else { Recorded::Changes });
         let row = NewRow::new(self.context(), action, record);
-        self.run(|connection| diesel::insert_into(change::table).values(row).execute(connection)).map(drop)
+        let transaction_id = self.run(|connection| dialect::insert_change(connection, row))?;
+        self.note_transaction(transaction_id);
+        Ok(())
     }
 
     /// Inserts the rows for the deletion of many objects.

@@ -389,6 +389,21 @@ pub(crate) fn hold_api_keys(connection: &mut AnyConnection, ids: &[String]) -> Q
     }
 }
 
+/// Inserts a row of the `change` table, and answers the number of the transaction where transactions have numbers.
+pub(crate) fn insert_change(connection: &mut AnyConnection, row: NewRow) -> QueryResult<Option<i64>> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => {
+            diesel::insert_into(change::table).values(row).execute(connection).map(|_| None)
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::insert_into(change::table)
+            .values(row)
+            .returning(change::transaction_id)
+            .get_result(connection),
+    }
+}
+
 /// Inserts rows of the `change` table: on SQLite one after the other with a statement that is prepared, on PostgreSQL all on
 /// one way to the server.
 pub(crate) fn insert_changes(connection: &mut AnyConnection, rows: Vec<NewRow>) -> QueryResult<()> {

@@ -41,6 +41,32 @@ impl Position {
     }
 }
 
+/// The same, to look up which transactions it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// All transactions from this number on were not visible.
+    end: i64,
+    /// Nor were these.
+    running: Vec<i64>,
+    newest: i64,
+}
+
+impl Seen {
+    /// What a position says. Of one that makes no sense: nothing was visible.
+    pub(crate) fn at(position: &Position) -> Self {
+        // PostgreSQL's manual, "Transaction ID and Snapshot Information Functions": xmin:xmax:list of those in progress.
+        let mut parts = position.snapshot.split(':').skip(1);
+        let end = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let running = parts.next().unwrap_or_default().split(',').filter_map(|text| text.parse().ok());
+        Self { end, running: running.collect(), newest: position.newest }
+    }
+
+    /// Whether the changes of this transaction, which is committed, have been read.
+    pub(crate) fn sees(&self, transaction_id: i64) -> bool {
+        transaction_id <= self.newest && transaction_id < self.end && !self.running.contains(&transaction_id)
+    }
+}
+
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]
@@ -233,4 +259,33 @@ impl ReadTransaction<'_> {
 
 fn parsed<T: FromStr>(entity: Entity, text: &str) -> Result<T, StorageError> {
     text.parse().map_err(|_| corrupt(entity, text, "id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_say_which_transactions_were_read() {
+        let seen = |snapshot: &str, newest| Seen::at(&Position { snapshot: snapshot.to_owned(), newest });
+        let some = seen("10:20:12,15", 18);
+        for (transaction, expected) in [
+            (1, true),
+            (10, true),
+            (12, false),
+            (13, true),
+            (15, false),
+            (18, true),
+            (19, false),
+            (20, false),
+        ] {
+            assert_eq!(some.sees(transaction), expected, "{transaction}");
+        }
+        // Given up in a crash of the database, and given to another transaction afterwards.
+        assert!(!seen("30:30:", 18).sees(19));
+        assert!(seen("30:30:", 29).sees(29) && !seen("30:30:", 30).sees(30));
+        for senseless in ["", "10", "x:y:z", "::"] {
+            assert!(!seen(senseless, 100).sees(1), "{senseless}");
+        }
+    }
 }

@@ -10,9 +10,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use claviger_domain::{Change, Permissions};
+
 use crate::confirmation::Sightings;
 use crate::conn::{AnyConnection, Role};
-use crate::feed::{Position, changes_since};
+use crate::feed::{Position, Seen, changes_since};
 use crate::lease::{Lease, Moment, SharedMoment};
 use crate::news::{News, lock};
 use crate::serving::{FeedStatus, Reload};
@@ -22,6 +24,9 @@ use crate::{StorageError, Store, StoreOptions, dialect};
 const READINGS_PER_LEASE: u32 = 4;
 /// How often the connection is looked at for notifications. A look is one system call and asks the database nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// The time between two words to the other nodes about what was made here. Each makes all of them read, and nobody waits
+/// for that.
+const TELL_EVERY: Duration = Duration::from_millis(20);
 /// How long to wait after a failure: at first, and at most.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -54,6 +59,11 @@ pub(crate) struct Shared {
     applied: Condvar,
     news: Arc<News>,
     pub(crate) sightings: Sightings,
+    /// What memory holds at least; `None` while it is loaded. Whoever passes on news holds it, so that nothing older comes after
+    /// something newer.
+    seen: Mutex<Option<Seen>>,
+    /// Whether this node has made something that the others were not told of.
+    untold: AtomicBool,
 }
 
 struct Progress {
@@ -88,6 +98,8 @@ impl Node {
             applied: Condvar::new(),
             news: Arc::clone(&store.inner.news),
             sightings: Sightings::default(),
+            seen: Mutex::new(None),
+            untold: AtomicBool::new(false),
         });
         let foreign = dialect::node::forget_foreign_transactions(&mut connection)?;
         if foreign > 0 {
@@ -102,6 +114,7 @@ impl Node {
             position: None,
             seen_doubts: shared.news.doubts(),
             joined: false,
+            told: Moment::START,
             reload,
         };
         follower.connect()?;
@@ -171,6 +184,31 @@ impl Shared {
         }
     }
 
+    /// Takes in what was made here by the transaction with this number, which is committed, unless it was read back already. The other
+    /// nodes are told soon. `false` if it must be read back, for it may refer to something that is not known here yet, or memory is
+    /// being loaded.
+    pub(crate) fn take_in(&self, made: &[Change], transaction_id: i64, committed: Moment) -> bool {
+        if !made.iter().all(stands_alone) {
+            return false;
+        }
+        let end = committed.after(self.lease_time);
+        while Moment::now() < end {
+            let Ok(seen) = self.seen.try_lock() else {
+                // Somebody else's news take microseconds.
+                std::thread::sleep(Duration::from_micros(20));
+                continue;
+            };
+            let Some(seen) = &*seen else { return false };
+            // Otherwise something that came later may have been read with it.
+            if !seen.sees(transaction_id) {
+                self.news.deliver(made);
+            }
+            self.untold.store(true, Ordering::SeqCst);
+            return true;
+        }
+        false
+    }
+
     /// Waits until what was committed before `until`, which is past, is applied here, or every lease has ended that could rest
     /// on an earlier reading.
     pub(crate) fn wait_until_applied(&self, until: Moment) {
@@ -211,6 +249,8 @@ struct Follower {
     seen_doubts: u64,
     /// Whether this node was on the list when it looked last.
     joined: bool,
+    /// When the others were told of what was made here.
+    told: Moment,
     reload: Reload,
 }
 
@@ -253,6 +293,11 @@ impl Follower {
             }
         }
         self.shared.lease.end();
+        if self.shared.untold.load(Ordering::SeqCst)
+            && let Err(error) = self.tell()
+        {
+            tracing::warn!(%error, "the other nodes could not be told of what was made here: they find it within a quarter of their lease");
+        }
         if self.joined
             && let Some(connection) = &mut self.session
             && let Err(error) = dialect::node::leave(connection, &self.shared.id)
@@ -284,6 +329,14 @@ impl Follower {
             if self.shared.wait_for_bell(began, LOOK_EVERY) || self.shared.news.doubts() != self.seen_doubts {
                 return;
             }
+            if self.shared.untold.load(Ordering::SeqCst)
+                && self.told.elapsed() >= TELL_EVERY
+                && let Err(error) = self.tell()
+            {
+                tracing::warn!(%error, "the other nodes could not be told of what was made here");
+                self.session = None;
+                return;
+            }
             let told = self.session.as_mut().map(dialect::was_told);
             match told {
                 Some(Ok(false)) => {}
@@ -294,6 +347,14 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Tells the other nodes that something was made here.
+    fn tell(&mut self) -> Result<(), StorageError> {
+        let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
+        self.told = Moment::now();
+        self.shared.untold.store(false, Ordering::SeqCst);
+        dialect::node::announce(connection, &self.shared.channel, Some(&self.shared.id)).map(drop)
     }
 
     /// Reads once, and confirms it.
@@ -312,8 +373,11 @@ impl Follower {
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
         let position = match changes_since(connection, &position) {
             Ok((changes, position)) => {
+                let seen = Seen::at(&position);
+                let mut shared = lock(&self.shared.seen);
                 // Doubts about that are found at the next reading, which comes at once.
                 self.shared.news.deliver(&changes);
+                *shared = Some(seen);
                 position
             }
             Err(error @ StorageError::Corrupt { .. }) => {
@@ -370,6 +434,7 @@ impl Follower {
     /// Loads memory, and answers a position at which it is at least.
     fn load(&mut self, doubts: u64) -> Result<Position, StorageError> {
         self.shared.whole.store(false, Ordering::SeqCst);
+        *lock(&self.shared.seen) = None;
         self.shared.lease.end();
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
         if std::mem::take(&mut self.joined) {
@@ -395,5 +460,17 @@ impl Shared {
     /// Whether this is the start.
     fn read_nothing(&self) -> bool {
         lock(&self.progress).applied_until == Moment::START
+    }
+}
+
+/// Whether what was made refers to nothing that another node may have made a moment ago.
+fn stands_alone(made: &Change) -> bool {
+    match made {
+        Change::ApiKeyWritten { api_key, .. } => {
+            api_key.tenant_id.is_none()
+                && api_key.ip_access_control_list_id.is_none()
+                && !matches!(api_key.permissions, Permissions::Roles(_))
+        }
+        _ => true,
     }
 }

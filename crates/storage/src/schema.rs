@@ -237,6 +237,8 @@ diesel::table! {
         before -> Nullable<Text>,
         after -> Nullable<Text>,
         ended_digests -> Nullable<Binary>,
+        /// On PostgreSQL alone.
+        transaction_id -> Nullable<BigInt>,
     }
 }
 

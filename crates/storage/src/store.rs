@@ -15,7 +15,7 @@ use crate::file::FileLock;
 use crate::lease::Moment;
 use crate::news::{Inside, Listener, News, lock};
 use crate::serving::OwnNode;
-use crate::transaction::{Attempt, ReadTransaction, WriteTransaction, attempt};
+use crate::transaction::{Attempt, ReadTransaction, Recorded, WriteTransaction, attempt};
 #[cfg(feature = "sqlite")]
 use crate::writer::Writer;
 use crate::{ATTEMPTS, DatabaseUrl, StorageError, StoreOptions, TxError, confirmation, dialect};
@@ -213,10 +213,11 @@ impl Store {
     ) -> Result<Written<T>, TxError<E>> {
         let mut pooled = self.begin(dialect::begin_write)?;
         let _inside = Inside::enter();
-        let Attempt { result, changes, recorded } = attempt(&mut pooled.connection, context, closure);
+        let Attempt { result, changes, recorded, transaction_id } =
+            attempt(&mut pooled.connection, context, closure);
         let result = result.and_then(|value| {
             if own.is_some() {
-                // What was committed is read back, in one order with what other nodes commit.
+                // What was committed is read back, in one order with what other nodes commit, or taken in below.
                 Transactions::commit_transaction(&mut pooled.connection)
                     .map_err(|error| translate(error).into_error())?;
             } else {
@@ -231,6 +232,11 @@ impl Store {
             pooled.broken = true;
         }
         let (value, committed) = (result?, Moment::now());
+        if let (Some(own), Recorded::Creations, Some(number)) = (own, recorded, transaction_id)
+            && own.take_in(&changes, number, committed)
+        {
+            return Ok(Written { value, committed, wait: WaitFor::Nobody });
+        }
         let wait = confirmation::announce(&mut pooled.connection, Some(own), recorded)
             .inspect_err(|_| pooled.broken = true)?;
         Ok(Written { value, committed, wait })

@@ -81,6 +81,7 @@ pub struct WriteTransaction<'c> {
     context: &'c ChangeContext,
     changes: Vec<Change>,
     recorded: Recorded,
+    transaction_id: Option<i64>,
 }
 
 /// What the rows say that a write left in the `change` table.
@@ -119,6 +120,11 @@ impl WriteTransaction<'_> {
         self.recorded = self.recorded.max(recorded);
     }
 
+    /// Notes the number that the database gave the transaction.
+    pub(crate) fn note_transaction(&mut self, transaction_id: Option<i64>) {
+        self.transaction_id = transaction_id.or(self.transaction_id);
+    }
+
     /// Queues the news of a change for the listener.
     pub(crate) fn announce(&mut self, change: Change) {
         self.changes.push(change);
@@ -137,6 +143,8 @@ pub(crate) struct Attempt<T, E> {
     pub(crate) result: Result<T, TxError<E>>,
     pub(crate) changes: Vec<Change>,
     pub(crate) recorded: Recorded,
+    /// The number of the transaction, if a row of the `change` table has told it.
+    pub(crate) transaction_id: Option<i64>,
 }
 
 /// Runs the closure of a write once, inside the transaction or savepoint that is open. A panic in it is
@@ -151,13 +159,15 @@ pub(crate) fn attempt<T, E>(
         context,
         changes: Vec::new(),
         recorded: Recorded::Nothing,
+        transaction_id: None,
     };
     // What the closure captured may be left half-changed, but it is never run again after a panic.
     let result = match catch_unwind(AssertUnwindSafe(|| closure(&mut transaction))) {
         Ok(result) => transaction.outcome(result),
         Err(_) => Err(TxError::Storage(StorageError::Backend(String::from("the operation panicked")))),
     };
-    Attempt { result, changes: transaction.changes, recorded: transaction.recorded }
+    let WriteTransaction { changes, recorded, transaction_id, .. } = transaction;
+    Attempt { result, changes, recorded, transaction_id }
 }
 
 /// A row that makes no sense.

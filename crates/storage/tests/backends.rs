@@ -237,6 +237,8 @@ suite! {
         nodes_follow_again_after_a_cut
         nodes_wait_for_one_that_stands_still
         nodes_do_not_wait_for_new_objects
+        nodes_revive_nothing_that_another_one_deletes
+        nodes_know_what_new_keys_refer_to
         nodes_come_and_go
         nodes_forget_what_another_database_counted
         nodes_without_lease_do_not_hold

@@ -360,6 +360,57 @@ pub fn nodes_do_not_wait_for_new_objects(db: &Database) {
     wait_until("the other one knows it too", || frozen.knows_tenant(1));
 }
 
+/// Who makes something takes it in without reading it back. By then another node may have deleted it.
+pub fn nodes_revive_nothing_that_another_one_deletes(db: &Database) {
+    let (node, other) = (Node::start(db, DEFAULT_LEASE), Node::start(db, DEFAULT_LEASE));
+    insert_tenant(&node.store, 1);
+    let knows = |node: &Node, number| node.memory.lock().unwrap().keys.contains_key(&digest(number));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Both read all the time.
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                write(&other.store, |tx| {
+                    let tenant = tx.find_tenant(TenantId::from_u128(1), ALL)?.unwrap();
+                    tx.update_tenant(&tenant).map(drop)
+                });
+            }
+        });
+        let keys = 1..=200_u128;
+        let made = keys.clone();
+        let (node, other) = (&node, &other);
+        scope.spawn(move || {
+            for number in made {
+                let mut key = objects::api_key(number, None);
+                key.digest = digest(number);
+                write(&node.store, move |tx| tx.insert_api_key(&key));
+            }
+        });
+        for number in keys {
+            wait_until("the other node knows the key", || knows(other, number));
+            assert!(write(&other.store, move |tx| tx.delete_api_key(ApiKeyId::from_u128(number), ALL)));
+            assert!(!knows(node, number) && !knows(other, number), "dead when the call returns: {number}");
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert!(node.memory.lock().unwrap().keys.is_empty(), "nor does it come back");
+    assert_eq!((node.serving.generation(), other.serving.generation()), (0, 0));
+}
+
+/// What refers to something else is read back with that: the one may be known here later than the other.
+pub fn nodes_know_what_new_keys_refer_to(db: &Database) {
+    let (node, other) = (Node::start(db, DEFAULT_LEASE), Node::start(db, DEFAULT_LEASE));
+    for number in 1..=20_u128 {
+        insert_tenant(&other.store, number);
+        let mut key = objects::api_key(number, Some(TenantId::from_u128(number)));
+        key.digest = digest(number);
+        write(&node.store, move |tx| tx.insert_api_key(&key));
+        let memory = node.memory.lock().unwrap();
+        assert!(memory.keys.contains_key(&digest(number)));
+        assert!(memory.tenants.contains_key(&TenantId::from_u128(number)), "{number}");
+    }
+}
+
 pub fn nodes_come_and_go(db: &Database) {
     let node = Node::start(db, DEFAULT_LEASE);
     assert_eq!(node.nodes(), 1);

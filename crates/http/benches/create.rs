@@ -26,14 +26,16 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use claviger_domain::{
-    Actor, ApiKey, ApiKeyDigest, ApiKeyId, ChangeContext, Instant as Moment, Name, Permissions, Revision,
+    Actor, ApiKey, ApiKeyDigest, ApiKeyId, Change, ChangeContext, Instant as Moment, Name, Permissions,
+    Revision,
 };
-use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, StoredApiKey};
+use claviger_storage::{DEFAULT_LEASE, DatabaseUrl, StorageError, Store, StoreOptions, StoredApiKey};
 use serde_json::json;
 
 use client::{Client, request};
@@ -123,6 +125,10 @@ fn measure(database: &str, url: &str) -> bool {
     let parsed: DatabaseUrl = url.parse().unwrap();
     let store = Store::open(&StoreOptions::new(parsed.clone())).unwrap();
     store.migrate_up().unwrap();
+    // As in a server, whose memory hears of everything.
+    let heard = AtomicU64::new(0);
+    store.set_listener(Arc::new(move |_: &[Change]| drop(heard.fetch_add(1, Ordering::Relaxed)))).unwrap();
+    let serving = store.serve(DEFAULT_LEASE, || true).unwrap();
     let through_store = THREADS.map(|threads| {
         let of_store = || rate(threads, &numbers, || |number| write(&store, number));
         let of_bare = || rate(threads, &numbers, || bare::inserter(&parsed));
@@ -137,6 +143,7 @@ fn measure(database: &str, url: &str) -> bool {
         });
         rounds.collect::<Vec<_>>()
     });
+    drop(serving);
     drop(store);
     let server = Process::start(&["serve", url]);
     let permissions = json!({"/v1/orders": ["GET", "POST"], "/v1/invoices": ["GET"], "/v1/customers": ["GET", "PUT"],

@@ -39,6 +39,11 @@ impl Position {
         let Snapshot { snapshot, newest } = dialect::node::snapshot(connection)?;
         Ok(Self { snapshot, newest })
     }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(snapshot: &str, newest: i64) -> Self {
+        Self { snapshot: snapshot.to_owned(), newest }
+    }
 }
 
 /// The same, to look up which transactions it holds.
@@ -267,7 +272,7 @@ mod tests {
 
     #[test]
     fn positions_say_which_transactions_were_read() {
-        let seen = |snapshot: &str, newest| Seen::at(&Position { snapshot: snapshot.to_owned(), newest });
+        let seen = |snapshot: &str, newest| Seen::at(&Position::for_tests(snapshot, newest));
         let some = seen("10:20:12,15", 18);
         for (transaction, expected) in [
             (1, true),

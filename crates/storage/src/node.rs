@@ -474,3 +474,70 @@ fn stands_alone(made: &Change) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use claviger_domain::TenantId;
+
+    use super::*;
+
+    fn shared(lease_time: Duration, heard: &Arc<AtomicUsize>) -> Shared {
+        let (news, heard) = (Arc::new(News::new()), Arc::clone(heard));
+        let listener = move |changes: &[Change]| drop(heard.fetch_add(changes.len(), Ordering::SeqCst));
+        news.set_listener(Arc::new(listener)).unwrap();
+        Shared {
+            id: String::new(),
+            channel: String::new(),
+            lease: Lease::over(),
+            lease_time,
+            whole: AtomicBool::new(true),
+            generation: AtomicU64::new(0),
+            read: SharedMoment::new(Moment::START),
+            up: AtomicBool::new(true),
+            nodes: AtomicU64::new(1),
+            progress: Mutex::new(Progress {
+                applied_until: Moment::START,
+                asked_until: Moment::START,
+                stop: false,
+            }),
+            bell: Condvar::new(),
+            applied: Condvar::new(),
+            news,
+            sightings: Sightings::default(),
+            seen: Mutex::new(None),
+            untold: AtomicBool::new(false),
+        }
+    }
+
+    /// Whoever makes something can be held up for any time between its commit and this.
+    #[test]
+    fn what_a_reading_has_brought_is_not_taken_in_a_second_time() {
+        let heard = Arc::default();
+        let shared = shared(Duration::from_secs(3600), &heard);
+        let made = [Change::EntitiesWritten, Change::TenantDeleted(TenantId::from_u128(1))];
+        let taken = |number| {
+            let taken = shared.take_in(&made, number, Moment::now());
+            let told = shared.untold.swap(false, Ordering::SeqCst);
+            assert_eq!(taken, told);
+            (taken, heard.swap(0, Ordering::SeqCst))
+        };
+        assert_eq!(taken(5), (false, 0), "memory is being loaded");
+        let position = Position::for_tests("5:9:6", 8);
+        *lock(&shared.seen) = Some(Seen::at(&position));
+        assert_eq!(taken(5), (true, 0), "it was read, and what came after it maybe too");
+        assert_eq!(taken(6), (true, 2));
+        assert_eq!(taken(9), (true, 2));
+        drop(shared);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_lease_for_news_that_hang() {
+        let heard = Arc::default();
+        let shared = shared(Duration::from_millis(5), &heard);
+        let _hangs = lock(&shared.seen);
+        assert!(!shared.take_in(&[Change::EntitiesWritten], 1, Moment::now()));
+        assert_eq!(heard.load(Ordering::SeqCst), 0);
+    }
+}

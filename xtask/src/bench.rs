@@ -142,7 +142,8 @@ fn server_bench(openssl: OpenSsl, name: &str) -> Command {
 
 /// A benchmark of the server, with features beside the usual ones.
 fn server_bench_with(openssl: OpenSsl, name: &str, more_features: &str) -> Command {
-    let mut command = cargo(["bench", "-p", "claviger-http", "--bench", name]);
+    // As it is published.
+    let mut command = cargo(["bench", "--profile=dist", "-p", "claviger-http", "--bench", name]);
     let mut features = openssl.arguments(&["claviger-http".to_owned()]);
     if let Some(list) = features.last_mut() {
         list.push_str(more_features);

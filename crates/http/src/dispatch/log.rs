@@ -123,23 +123,9 @@ pub(super) fn log(
                 }
             });
         }
-        None if changing => {
-            tracing::info!(
-                request_id,
-                method,
-                path,
-                status,
-                duration_us,
-                peer,
-                client,
-                carrier,
-                api_key_id,
-                "changed"
-            );
-        }
         _ => {
-            macro_rules! answered {
-                ($level:ident) => {
+            macro_rules! line {
+                ($level:ident, $message:literal) => {
                     tracing::$level!(
                         request_id,
                         method,
@@ -151,11 +137,15 @@ pub(super) fn log(
                         carrier,
                         api_key_id,
                         entity_id,
-                        "answered"
+                        $message
                     )
                 };
             }
-            if level == Level::INFO { answered!(info) } else { answered!(debug) }
+            match level {
+                Level::INFO if changing => line!(info, "changed"),
+                Level::INFO => line!(info, "answered"),
+                _ => line!(debug, "answered"),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Whatever is sent over raw sockets, three things are compared for each request that reaches the upstream: what Claviger
 //! was asked about, what the upstream received, and what the engine itself says about that.
 
+mod closed;
 mod entity;
 mod generator;
 mod http;
@@ -18,7 +19,7 @@ use http::{Head, skip_body};
 use records::{Notes, REACHED};
 use stand::{Claviger, Running};
 pub(crate) use stand::{Directory, Gateway, Sabotage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -120,6 +121,9 @@ fn on(claviger: &Claviger, directory: &Directory, plan: Plan, program: &std::pat
     let totals = drive(&stand, gateway.address, plan);
     drop(gateway);
     totals.print(plan);
+    if plan.sabotage.is_none() {
+        closed::check(plan.gateway, program, directory)?;
+    }
     let unseen = stand.received.left();
     if unseen > 0 {
         return Err(Failure::new(format!("the upstream received {unseen} requests that nobody sent")));
@@ -148,6 +152,10 @@ struct Stand<'a> {
 #[derive(Default)]
 struct Totals {
     sent: u64,
+    /// What was asked for, each target once.
+    targets: HashSet<String>,
+    /// How many of them Claviger was asked about.
+    asked: u64,
     reached: u64,
     /// How often the client got which status; 0 for no answer.
     statuses: BTreeMap<u16, u64>,
@@ -159,6 +167,8 @@ struct Totals {
 impl Totals {
     fn add(&mut self, other: Self) {
         self.sent += other.sent;
+        self.targets.extend(other.targets);
+        self.asked += other.asked;
         self.reached += other.reached;
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
@@ -176,10 +186,13 @@ impl Totals {
         let statuses: Vec<_> =
             self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         println!(
-            "{} ({sabotage}), seed {}: {} requests, {} reached the upstream, {} went wrong; statuses {}",
+            "{} ({sabotage}), seed {}: {} requests for {} targets, {} asked about, {} reached the upstream, {} went wrong; \
+             statuses {}",
             plan.gateway.program(),
             plan.seed,
             self.sent,
+            self.targets.len(),
+            self.asked,
             self.reached,
             self.findings.len(),
             statuses.join(", ")
@@ -201,22 +214,24 @@ fn drive(stand: &Stand<'_>, gateway: SocketAddr, plan: Plan) -> Totals {
                 return totals;
             }
             let request = generator::request(plan.seed, number, &values);
-            let (status, reached) = send(&mut connection, gateway, &request);
+            let told = send(&mut connection, gateway, &request);
             totals.sent += 1;
-            *totals.statuses.entry(status).or_default() += 1;
+            *totals.statuses.entry(told.status).or_default() += 1;
             let (asked, received) = (stand.asked.take(number), stand.received.take(number));
-            let outcome = if reached || !received.is_empty() {
+            totals.asked += u64::from(!asked.is_empty());
+            let outcome = if told.reached || !received.is_empty() {
                 totals.reached += 1;
                 totals.credentials.extend(request.key);
                 verdict::check(&request, stand.keys, &asked, &received)
             } else {
-                Ok(())
+                verdict::check_refused(&told, &asked)
             };
             if let Err(what) = outcome {
                 let shown = String::from_utf8_lossy(&request.bytes);
                 let line = shown.lines().next().unwrap_or_default();
                 totals.findings.push(format!("request {number}, {line:?}: {what}"));
             }
+            totals.targets.insert(request.target);
         }
     };
     let mut totals = Totals::default();
@@ -232,31 +247,38 @@ fn drive(stand: &Stand<'_>, gateway: SocketAddr, plan: Plan) -> Totals {
     totals
 }
 
-/// Sends a request and reads the answer: its status, 0 for none, and whether the upstream gave it.
-fn send(
-    connection: &mut Option<BufReader<TcpStream>>,
-    gateway: SocketAddr,
-    request: &Generated,
-) -> (u16, bool) {
+/// What the client was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// 0 for no answer.
+    status: u16,
+    /// Whether the upstream gave the answer.
+    reached: bool,
+    /// The values of `WWW-Authenticate`.
+    challenges: Vec<String>,
+}
+
+/// Sends a request and reads the answer.
+fn send(connection: &mut Option<BufReader<TcpStream>>, gateway: SocketAddr, request: &Generated) -> Told {
     // A connection that was kept may be closed by now: then a new one is tried.
     for _ in 0..2 {
         let kept = connection.is_some();
         match exchange(connection, gateway, request) {
-            Ok(outcome) => return outcome,
+            Ok(told) => return told,
             Err(_) => *connection = None,
         }
         if !kept {
             break;
         }
     }
-    (0, false)
+    Told::default()
 }
 
 fn exchange(
     connection: &mut Option<BufReader<TcpStream>>,
     gateway: SocketAddr,
     request: &Generated,
-) -> io::Result<(u16, bool)> {
+) -> io::Result<Told> {
     let mut reader = match connection.take() {
         Some(reader) => reader,
         None => {
@@ -268,7 +290,11 @@ fn exchange(
     };
     reader.get_mut().write_all(&request.bytes)?;
     let head = Head::read(&mut reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let outcome = (head.status(), head.values(REACHED).next().is_some());
+    let told = Told {
+        status: head.status(),
+        reached: head.values(REACHED).next().is_some(),
+        challenges: head.values("www-authenticate").map(str::to_owned).collect(),
+    };
     let closes = request.last || head.values("connection").any(|value| value.eq_ignore_ascii_case("close"));
     let length = if request.head_only { Some(0) } else { head.content_length() };
     // Without a length the end of the connection is the end of the body.
@@ -276,7 +302,7 @@ fn exchange(
         skip_body(&mut reader, length)?;
         *connection = Some(reader);
     }
-    Ok(outcome)
+    Ok(told)
 }
 
 #[cfg(test)]

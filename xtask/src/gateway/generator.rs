@@ -41,8 +41,10 @@ impl Random {
 }
 
 /// A request, ready to send.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Generated {
+    /// What stands in its request line.
+    pub(super) target: String,
     /// All of its bytes.
     pub(super) bytes: Vec<u8>,
     /// Whether an answer has no body.
@@ -74,7 +76,7 @@ const PATHS: [&str; 14] = [
     "/claviger-decides",
 ];
 /// What is put into paths, mostly between or behind segments.
-const MISCHIEF: [&str; 40] = [
+const MISCHIEF: [&str; 42] = [
     "/",
     "//",
     "/./",
@@ -115,7 +117,11 @@ const MISCHIEF: [&str; 40] = [
     "%0d%0a",
     "\u{e9}",
     "*",
+    OVERLONG[0].0,
+    OVERLONG[1].0,
 ];
+/// Characters that stand for a slash and a dot in overlong UTF-8, which no text can hold.
+const OVERLONG: [(&str, [u8; 2]); 2] = [("\u{e000}", [0xc0, 0xaf]), ("\u{e001}", [0xc0, 0xae])];
 const PREFIXES: [&str; 8] = [
     "http://localhost",
     "http://other:81",
@@ -192,7 +198,8 @@ const SMUGGLED: &str = "0\r\n\r\nGET /admin/users HTTP/1.1\r\nHost: localhost\r\
 pub(super) fn request(seed: u64, number: u64, keys: &[String]) -> Generated {
     let mut random = Random::new(seed, number);
     let method = random.pick(&METHODS).unwrap_or("GET");
-    let mut text = format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n", target(&mut random));
+    let target = target(&mut random);
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
     // Writing to a string does not fail.
     let mut header = |name: &str, value: &str| {
         let _ = write!(text, "{name}: {value}\r\n");
@@ -234,7 +241,18 @@ pub(super) fn request(seed: u64, number: u64, keys: &[String]) -> Generated {
     };
     text.push_str("\r\n");
     text.push_str(body);
-    Generated { bytes: text.into_bytes(), head_only: method == "HEAD", last: body == SMUGGLED, key }
+    Generated { target, bytes: on_the_wire(&text), head_only: method == "HEAD", last: body == SMUGGLED, key }
+}
+
+fn on_the_wire(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut buffer = [0; 4];
+    for character in text.chars() {
+        let own: &[u8] = character.encode_utf8(&mut buffer).as_bytes();
+        let overlong = OVERLONG.iter().find(|(stands, _)| stands.as_bytes() == own);
+        bytes.extend_from_slice(overlong.map_or(own, |(_, bytes)| bytes));
+    }
+    bytes
 }
 
 fn credentials(random: &mut Random, keys: &[String], header: &mut impl FnMut(&str, &str)) -> Option<usize> {
@@ -316,9 +334,11 @@ mod tests {
         assert!(lines.len() > 1_000, "{}", lines.len());
         assert_ne!(first(1), first(2));
         // Every piece of mischief and every name is used.
-        let all = String::from_utf8(first(1).concat()).unwrap();
+        let all = first(1).concat();
         for piece in MISCHIEF.iter().chain(&IDENTITY).chain(&CONNECTIONS) {
-            assert!(all.contains(piece), "{piece}");
+            let piece = on_the_wire(piece);
+            assert!(all.windows(piece.len()).any(|part| part == piece), "{}", piece.escape_ascii());
         }
+        assert_eq!(on_the_wire("a\u{e000}\u{e9}\u{e001}"), b"a\xc0\xaf\xc3\xa9\xc0\xae");
     }
 }

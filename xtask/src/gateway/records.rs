@@ -94,7 +94,13 @@ pub(super) fn relay(claviger: SocketAddr, notes: Arc<Notes<Asked>>) -> Result<So
     })
 }
 
-fn serve(connection: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Result<SocketAddr> {
+/// Serves each connection on a thread of its own until the process ends.
+///
+/// # Errors
+/// There is no free port.
+pub(super) fn serve(
+    connection: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+) -> Result<SocketAddr> {
     let failed = |error: io::Error| Failure::new(format!("a server of the stand: {error}"));
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

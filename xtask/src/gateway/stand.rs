@@ -353,7 +353,11 @@ fn wait(program: &mut Program, address: SocketAddr, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address at which nobody listens.
+///
+/// # Errors
+/// There is no free port.
+pub(super) fn free_address() -> Result<SocketAddr> {
     let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     address.map_err(|error| Failure::new(format!("no free port: {error}")))
 }

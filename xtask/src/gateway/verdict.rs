@@ -5,6 +5,7 @@
 //! the client's own words were passed on (CVE-2026-30851, CVE-2025-64484), or lost on the way, since `Connection` named the
 //! headers (CVE-2024-45410, CVE-2022-31813).
 
+use super::Told;
 use super::generator::Generated;
 use super::http::Head;
 use super::records::Asked;
@@ -90,6 +91,7 @@ pub(super) fn check(
     let [asked] = asked else {
         return Err(format!("it was asked {} times whether the request may go on", asked.len()));
     };
+    clear(&asked.answer)?;
     if asked.answer.status() != 200 {
         return Err(format!("the upstream received what was answered with {}", asked.answer.status()));
     }
@@ -127,6 +129,45 @@ pub(super) fn check(
         return Err(format!("the key is named {:?}, and the upstream was told {name:?}", key.name));
     }
     if may(key, method, target) { Ok(()) } else { Err(format!("the key may not {method} {target}")) }
+}
+
+/// Checks what the client was told about a request that did not reach the upstream, and the questions that were asked about it.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check_refused(told: &Told, asked: &[Asked]) -> Result<(), String> {
+    for asked in asked {
+        clear(&asked.answer)?;
+    }
+    if (200..400).contains(&told.status) {
+        return Err(format!("the client was told {}, and the upstream received nothing", told.status));
+    }
+    let Some(answer) = asked.last().map(|asked| &asked.answer) else { return Ok(()) };
+    // After a yes a gateway may still find something wrong, and it may close a connection without a word.
+    if told.status == 0 || answer.status() == 200 {
+        return Ok(());
+    }
+    let challenges: Vec<_> = answer.values(CHALLENGE).collect();
+    if told.status == answer.status() && told.challenges == challenges {
+        return Ok(());
+    }
+    Err(format!(
+        "Claviger answered {} with the challenges {challenges:?}, and the client was told {} with {:?}",
+        answer.status(),
+        told.status,
+        told.challenges
+    ))
+}
+
+const CHALLENGE: &str = "www-authenticate";
+
+/// Whether an answer is one of the three that gateways know, and challenges where it must and nowhere else.
+fn clear(answer: &Head) -> Result<(), String> {
+    let challenges: Vec<_> = answer.values(CHALLENGE).collect();
+    match (answer.status(), challenges.as_slice()) {
+        (200 | 403, []) | (401, ["ApiKey realm=\"claviger\""]) => Ok(()),
+        (status, _) => Err(format!("Claviger answered {status} with the challenges {challenges:?}")),
+    }
 }
 
 /// Method and URI of a question, if they are told once and in one way.
@@ -198,7 +239,7 @@ mod tests {
     }
 
     fn verdict_of(name: Option<&str>, question: &str, answer: &str, received: &str) -> Result<(), String> {
-        let sent = Generated { bytes: Vec::new(), head_only: false, last: false, key: Some(0) };
+        let sent = Generated { key: Some(0), ..Generated::default() };
         let asked = Asked { question: head(question), answer: head(answer) };
         check(&sent, &[key(name)], &[asked], &[head(received)])
     }
@@ -230,7 +271,7 @@ mod tests {
     fn entities_and_keys_are_told_apart() {
         let entity = || Key::of_entity("id".to_owned(), "value".to_owned(), "GET:/v1").unwrap();
         let verdict = |key: Key, told: &str| {
-            let sent = Generated { bytes: Vec::new(), head_only: false, last: false, key: Some(0) };
+            let sent = Generated { key: Some(0), ..Generated::default() };
             let (answer, received) =
                 (head(&format!("HTTP/1.1 200 OK{told}")), head(&format!("GET /v1/a?b HTTP/1.1{told}")));
             check(&sent, &[key], &[Asked { question: head(QUESTION), answer }], &[received])
@@ -271,6 +312,41 @@ mod tests {
         }
         let forged = format!("{RECEIVED}\nX-Claviger-Api-Key-Name: forged");
         assert!(verdict(QUESTION, ANSWER, &forged).is_err());
+    }
+
+    #[test]
+    fn what_is_told_otherwise_is_found() {
+        let verdict = |answer: &str, status: u16, challenges: &[&str]| {
+            let challenges = challenges.iter().map(|&value| value.to_owned()).collect();
+            let asked = Asked { question: head(QUESTION), answer: head(answer) };
+            check_refused(&Told { status, reached: false, challenges }, &[asked])
+        };
+        let challenge = "ApiKey realm=\"claviger\"";
+        let unknown = format!("HTTP/1.1 401 No\nWWW-Authenticate: {challenge}");
+        let forbidden = "HTTP/1.1 403 No";
+        assert_eq!(verdict(&unknown, 401, &[challenge]), Ok(()));
+        assert_eq!(verdict(&unknown, 0, &[]), Ok(()));
+        assert_eq!(verdict(forbidden, 403, &[]), Ok(()));
+        assert_eq!(verdict(ANSWER, 400, &[]), Ok(()));
+        for (answer, status, challenges) in [
+            (unknown.as_str(), 401, &[][..]),
+            (&unknown, 401, &["Basic"]),
+            (&unknown, 401, &[challenge, challenge]),
+            (&unknown, 403, &[]),
+            (&unknown, 200, &[challenge]),
+            (forbidden, 401, &[challenge]),
+            (forbidden, 500, &[]),
+            (forbidden, 302, &[]),
+            (ANSWER, 200, &[]),
+            ("HTTP/1.1 401 No", 401, &[]),
+            ("HTTP/1.1 403 No\nWWW-Authenticate: x", 403, &["x"]),
+            ("HTTP/1.1 503 No", 503, &[]),
+            ("HTTP/1.1 404 No", 404, &[]),
+        ] {
+            assert!(verdict(answer, status, challenges).is_err(), "{answer} {status} {challenges:?}");
+        }
+        let told = |status| Told { status, ..Told::default() };
+        assert!(check_refused(&told(400), &[]).is_ok() && check_refused(&told(204), &[]).is_err());
     }
 
     #[test]

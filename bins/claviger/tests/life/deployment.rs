@@ -244,7 +244,7 @@ pub(crate) fn introspect(address: SocketAddr, machine: &Machine, token: &str) ->
 
 /// Asks again and again until there is an answer.
 #[track_caller]
-pub(crate) fn poll<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {

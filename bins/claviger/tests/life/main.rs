@@ -4,6 +4,8 @@
 //! Each step says what was done and what came of it; `--nocapture` shows that. All the while two watchers verify every token
 //! that should be good, one by introspection and one with PyJWT through the published key set, and not one of
 //! these verifications may fail.
+//!
+//! Beside it the life of one API key that is rotated while gateways ask about it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +21,7 @@
 mod common;
 mod deployment;
 mod foreign;
+mod rotation;
 mod story;
 #[allow(dead_code, reason = "shared with the other black-box tests")]
 #[path = "../it/support.rs"]
@@ -27,8 +30,12 @@ mod watch;
 
 use support::{Place, on_both};
 
-on_both! { the_life_of_a_deployment }
+on_both! { the_life_of_a_deployment, a_key_is_rotated_under_load }
 
 fn the_life_of_a_deployment(place: &Place) {
     story::play(place);
+}
+
+fn a_key_is_rotated_under_load(place: &Place) {
+    rotation::play(place);
 }

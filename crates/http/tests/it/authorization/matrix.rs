@@ -226,6 +226,8 @@ fn check_reply(what: &str, row: &Row, expected: Expected, reply: &Reply) {
         Expected::Denied => {
             assert_eq!((reply.status, reply.text()), (401, ""), "{what}");
             assert_eq!(reply.header("content-type"), None, "{what}");
+            // It stays as FusionAuth's; questions of gateways are challenged, which are no routes of this table.
+            assert_eq!(reply.header("www-authenticate"), None, "{what}");
         }
         Expected::Ambiguous => errors(400, "[ambiguousCredentials]", ""),
         Expected::Malformed => errors(400, "tenantId [couldNotConvert]tenantId", "invalid-tenant"),

@@ -26,11 +26,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
-use verdict::Key;
+use verdict::{Key, What, Wrong};
 
 /// The header with the number of a request.
 const TEST_ID: &str = "X-Test-Id";
-const REQUESTS: u64 = 100_000;
+/// So many have more than [`TARGETS`] different targets.
+const REQUESTS: u64 = 300_000;
+/// What the long form must ask for at least.
+const TARGETS: usize = 100_000;
 /// Of the form that belongs to the tests.
 const FEW_REQUESTS: u64 = 4_000;
 const CLIENTS: u64 = 8;
@@ -38,6 +41,8 @@ const CLIENTS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The findings that are shown.
 const SHOWN: usize = 5;
+/// How many characters of one are shown: some names of keys are long.
+const LONGEST: usize = 400;
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,18 +130,31 @@ fn on(claviger: &Claviger, directory: &Directory, plan: Plan, program: &std::pat
         closed::check(plan.gateway, program, directory)?;
     }
     let unseen = stand.received.left();
-    if unseen > 0 {
-        return Err(Failure::new(format!("the upstream received {unseen} requests that nobody sent")));
+    if let Some(head) = unseen.first() {
+        let (count, head) = (unseen.len(), String::from_utf8_lossy(&head.raw).into_owned());
+        return Err(Failure::new(format!(
+            "the upstream received {count} requests that nobody sent: {head:?}"
+        )));
     }
-    match (plan.sabotage, totals.findings.len()) {
-        (None, 0) if totals.reached * 10 < totals.sent => {
+    let what = match plan.sabotage {
+        Some(Sabotage::Headers) => What::Forged,
+        Some(Sabotage::Path) => What::Target,
+        None => What::Other,
+    };
+    match (plan.sabotage, totals.found(what)) {
+        (None, _) if !totals.findings.is_empty() => {
+            Err(Failure::new(format!("{} requests went wrong", totals.findings.len())))
+        }
+        (None, _) if totals.reached * 10 < totals.sent => {
             Err(Failure::new("too few requests reached the upstream to say anything"))
         }
-        (None, 0) if totals.credentials.len() < claviger.keys.len() => {
+        (None, _) if totals.credentials.len() < claviger.keys.len() => {
             Err(Failure::new("too few requests: one of the credentials never reached the upstream"))
         }
-        (None, 0) => Ok(()),
-        (None, found) => Err(Failure::new(format!("{found} requests went wrong"))),
+        (None, _) if plan.requests >= REQUESTS && totals.targets.len() < TARGETS => {
+            Err(Failure::new("too few different targets"))
+        }
+        (None, _) => Ok(()),
         (Some(_), 0) => Err(Failure::new("the sabotage was not found")),
         (Some(_), _) => Ok(()),
     }
@@ -161,10 +179,15 @@ struct Totals {
     statuses: BTreeMap<u16, u64>,
     /// The places of the credentials with which requests reached the upstream.
     credentials: BTreeSet<usize>,
-    findings: Vec<String>,
+    findings: Vec<Wrong>,
 }
 
 impl Totals {
+    /// How many findings are of this kind.
+    fn found(&self, what: What) -> usize {
+        self.findings.iter().filter(|finding| finding.what == what).count()
+    }
+
     fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.targets.extend(other.targets);
@@ -186,8 +209,8 @@ impl Totals {
         let statuses: Vec<_> =
             self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         println!(
-            "{} ({sabotage}), seed {}: {} requests for {} targets, {} asked about, {} reached the upstream, {} went wrong; \
-             statuses {}",
+            "{} ({sabotage}), seed {}: {} requests for {} targets, {} asked about, {} reached the upstream, {} went wrong \
+             ({} with the client's words about itself, {} with another target); statuses {}",
             plan.gateway.program(),
             plan.seed,
             self.sent,
@@ -195,10 +218,12 @@ impl Totals {
             self.asked,
             self.reached,
             self.findings.len(),
+            self.found(What::Forged),
+            self.found(What::Target),
             statuses.join(", ")
         );
         for finding in self.findings.iter().take(SHOWN) {
-            println!("  {finding}");
+            println!("  {}", finding.text.chars().take(LONGEST).collect::<String>());
         }
     }
 }
@@ -226,10 +251,11 @@ fn drive(stand: &Stand<'_>, gateway: SocketAddr, plan: Plan) -> Totals {
             } else {
                 verdict::check_refused(&told, &asked)
             };
-            if let Err(what) = outcome {
+            if let Err(wrong) = outcome {
                 let shown = String::from_utf8_lossy(&request.bytes);
                 let line = shown.lines().next().unwrap_or_default();
-                totals.findings.push(format!("request {number}, {line:?}: {what}"));
+                let text = format!("request {number}, {line:?}: {}", wrong.text);
+                totals.findings.push(Wrong { text, ..wrong });
             }
             totals.targets.insert(request.target);
         }
@@ -240,7 +266,7 @@ fn drive(stand: &Stand<'_>, gateway: SocketAddr, plan: Plan) -> Totals {
         for client in clients {
             match client.join() {
                 Ok(part) => totals.add(part),
-                Err(_) => totals.findings.push("a client of the stand ended early".to_owned()),
+                Err(_) => totals.findings.push("a client of the stand ended early".into()),
             }
         }
     });

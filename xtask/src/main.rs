@@ -55,8 +55,8 @@ Usage: cargo xtask <command>
                       fuzzes all targets of fuzz/ or these (certificate, import_pem, json, jwks, jwt), 60 or N seconds
                       each, one after the other or all at once; needs a nightly compiler and cargo-fuzz
   gateway-test [--gateway nginx|caddy|haproxy] [--requests N] [--seed N] [--sabotage headers|path]
-                      100000 or N misleading requests through a real gateway with the configuration of docs/gateways;
-                      with --sabotage the configuration is spoilt, which must be found
+                      300000 or N misleading requests, for more than 100000 different targets, through a real gateway with
+                      the configuration of docs/gateways; with --sabotage the configuration is spoilt, which must be found
   gateway-test --short  the form that belongs to `test`: every gateway that is installed, with and without sabotage
   cluster-test [--seconds N] [--seed N] [--nodes N] [--sabotage cache|unconfirmed]
                       three or N servers on one PostgreSQL with clients on all of them, while nodes are frozen, killed and cut

@@ -43,9 +43,10 @@ impl<T> Notes<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(id)).unwrap_or_default()
     }
 
-    /// How much is left that nobody took out.
-    pub(super) fn left(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum()
+    /// What is left that nobody took out.
+    pub(super) fn left(&self) -> Vec<T> {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *notes).into_values().flatten().collect()
     }
 }
 

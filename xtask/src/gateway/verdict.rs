@@ -75,45 +75,67 @@ const MISLEADING: [&str; 12] = [
 const CONVENTIONS: [(&str, &str); 2] =
     [("x-original-method", "x-original-uri"), ("x-forwarded-method", "x-forwarded-uri")];
 
+/// What is wrong with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) what: What,
+    pub(super) text: String,
+}
+
+/// Of which kind that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Another method or target was received than was decided about.
+    Target,
+    /// The upstream was told something about the caller that Claviger did not say.
+    Forged,
+    Other,
+}
+
+impl<T: Into<String>> From<T> for Wrong {
+    fn from(text: T) -> Self {
+        Self { what: What::Other, text: text.into() }
+    }
+}
+
 /// Checks one request that the upstream received, and the questions that were asked about it.
 ///
 /// # Errors
 /// What is wrong.
-pub(super) fn check(
-    sent: &Generated,
-    keys: &[Key],
-    asked: &[Asked],
-    received: &[Head],
-) -> Result<(), String> {
+pub(super) fn check(sent: &Generated, keys: &[Key], asked: &[Asked], received: &[Head]) -> Result<(), Wrong> {
     let [received] = received else {
-        return Err(format!("the upstream received {} requests", received.len()));
+        return Err(format!("the upstream received {} requests", received.len()).into());
     };
     let [asked] = asked else {
-        return Err(format!("it was asked {} times whether the request may go on", asked.len()));
+        return Err(format!("it was asked {} times whether the request may go on", asked.len()).into());
     };
     clear(&asked.answer)?;
     if asked.answer.status() != 200 {
-        return Err(format!("the upstream received what was answered with {}", asked.answer.status()));
+        return Err(format!("the upstream received what was answered with {}", asked.answer.status()).into());
     }
     let (method, target) = (received.word(0), received.word(1));
     if received.start.split(' ').count() != 3 || question(&asked.question) != Some((method, target)) {
-        return Err(format!(
+        let text = format!(
             "authorized was {:?}, and the upstream received {:?}",
             question(&asked.question),
             received.start
-        ));
+        );
+        return Err(Wrong { what: What::Target, text });
     }
     let (told, passed_on) = (identity(&asked.answer), identity(received));
     if told != passed_on {
-        return Err(format!("Claviger said {told:?}, and the upstream was told {passed_on:?}"));
+        let is_forged = passed_on.iter().any(|word| !told.contains(word));
+        let what = if is_forged { What::Forged } else { What::Other };
+        let text = format!("the upstream was told {passed_on:?}, and Claviger said {told:?}");
+        return Err(Wrong { what, text });
     }
     if let Some((name, _)) =
         received.headers.iter().find(|(name, _)| MISLEADING.contains(&folded(name).as_str()))
     {
-        return Err(format!("the upstream received the header {name}"));
+        return Err(format!("the upstream received the header {name}").into());
     }
     if keys.iter().any(|key| received.headers.iter().any(|(_, value)| value.contains(&key.value))) {
-        return Err("the upstream received an API key".to_owned());
+        return Err("the upstream received an API key".into());
     }
     let key = sent
         .key
@@ -122,25 +144,25 @@ pub(super) fn check(
     let named: Vec<_> =
         told.iter().filter(|(name, _)| [API_KEY, ENTITY].contains(&name.as_str())).cloned().collect();
     if named != [(key.named_in.to_owned(), key.id.clone())] {
-        return Err("the upstream was told of another key or entity".to_owned());
+        return Err("the upstream was told of another key or entity".into());
     }
     let name = told.iter().find(|(name, _)| name == "x-claviger-api-key-name");
     if name.map(|(_, value)| decoded(value)) != key.name.as_ref().map(|name| Some(name.clone())) {
-        return Err(format!("the key is named {:?}, and the upstream was told {name:?}", key.name));
+        return Err(format!("the key is named {:?}, and the upstream was told {name:?}", key.name).into());
     }
-    if may(key, method, target) { Ok(()) } else { Err(format!("the key may not {method} {target}")) }
+    if may(key, method, target) { Ok(()) } else { Err(format!("the key may not {method} {target}").into()) }
 }
 
 /// Checks what the client was told about a request that did not reach the upstream, and the questions that were asked about it.
 ///
 /// # Errors
 /// What is wrong.
-pub(super) fn check_refused(told: &Told, asked: &[Asked]) -> Result<(), String> {
+pub(super) fn check_refused(told: &Told, asked: &[Asked]) -> Result<(), Wrong> {
     for asked in asked {
         clear(&asked.answer)?;
     }
     if (200..400).contains(&told.status) {
-        return Err(format!("the client was told {}, and the upstream received nothing", told.status));
+        return Err(format!("the client was told {}, and the upstream received nothing", told.status).into());
     }
     let Some(answer) = asked.last().map(|asked| &asked.answer) else { return Ok(()) };
     // After a yes a gateway may still find something wrong, and it may close a connection without a word.
@@ -156,7 +178,8 @@ pub(super) fn check_refused(told: &Told, asked: &[Asked]) -> Result<(), String> 
         answer.status(),
         told.status,
         told.challenges
-    ))
+    )
+    .into())
 }
 
 const CHALLENGE: &str = "www-authenticate";
@@ -234,11 +257,11 @@ mod tests {
     }
 
     #[track_caller]
-    fn verdict(question: &str, answer: &str, received: &str) -> Result<(), String> {
+    fn verdict(question: &str, answer: &str, received: &str) -> Result<(), Wrong> {
         verdict_of(None, question, answer, received)
     }
 
-    fn verdict_of(name: Option<&str>, question: &str, answer: &str, received: &str) -> Result<(), String> {
+    fn verdict_of(name: Option<&str>, question: &str, answer: &str, received: &str) -> Result<(), Wrong> {
         let sent = Generated { key: Some(0), ..Generated::default() };
         let asked = Asked { question: head(question), answer: head(answer) };
         check(&sent, &[key(name)], &[asked], &[head(received)])
@@ -251,16 +274,17 @@ mod tests {
     #[test]
     fn what_differs_is_found() {
         assert_eq!(verdict(QUESTION, ANSWER, RECEIVED), Ok(()));
-        for received in [
-            "GET /v1/a HTTP/1.1\nX-Claviger-Api-Key-Id: id",
-            "POST /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id",
-            "GET /v1/a?b HTTP/1.1",
-            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: other",
-            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_Claviger_Tenant_Id: forged",
-            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_HTTP_Method_Override: DELETE",
-            "GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nCookie: value",
+        for (received, what) in [
+            ("GET /v1/a HTTP/1.1\nX-Claviger-Api-Key-Id: id", What::Target),
+            ("POST /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id", What::Target),
+            ("GET /v1/a?b HTTP/1.1", What::Other),
+            ("GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: other", What::Forged),
+            ("GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_Claviger_Tenant_Id: forged", What::Forged),
+            ("GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nX_HTTP_Method_Override: DELETE", What::Other),
+            ("GET /v1/a?b HTTP/1.1\nX-Claviger-Api-Key-Id: id\nCookie: value", What::Other),
         ] {
-            assert!(verdict(QUESTION, ANSWER, received).is_err(), "{received}");
+            let found = verdict(QUESTION, ANSWER, received).map_err(|wrong| wrong.what);
+            assert_eq!(found, Err(what), "{received}");
         }
         assert!(verdict(QUESTION, "HTTP/1.1 403 No\nx-claviger-api-key-id: id", RECEIVED).is_err());
         let both = format!("{QUESTION}\nX-Forwarded-Method: GET\nX-Forwarded-Uri: /v1/a?b");

@@ -14,7 +14,8 @@ on_each_database! {
     shared: no_list_means_no_restriction, a_list_without_methods_grants_nothing, grants_are_exact,
         a_new_key_works_at_once, a_deleted_key_is_dead_at_once, a_narrowed_key_is_narrow_at_once,
         tenants_of_keys_confine_them, changes_do_not_reach_other_keys;
-    own: a_key_dies_at_its_expiration, keys_outlive_a_restart, what_counts_is_the_end_of_a_slow_body;
+    own: a_key_dies_at_its_expiration, keys_outlive_a_restart, what_counts_is_the_end_of_a_slow_body,
+        a_disabled_key_is_dead_until_it_is_enabled;
 }
 
 /// Whether the key may read the version and list the tenants.
@@ -37,6 +38,37 @@ fn no_list_means_no_restriction(server: &Server) {
         server.as_key_manager().put(&key.path(), &body(json!({"permissions": permissions}))).ok();
         assert_eq!(reach(&server.with_key(&key.value)), (true, true), "{permissions}");
     }
+}
+
+fn a_disabled_key_is_dead_until_it_is_enabled(server: &Server) {
+    let key = server.unrestricted();
+    let manager = server.as_key_manager();
+    let set =
+        |client: &Client, disabled: bool| client.patch(&key.path(), &body(json!({"disabled": disabled})));
+    assert_eq!(reach(&server.with_key(&key.value)), (true, true));
+    // Nobody else may: not even the key itself.
+    for client in [server.anonymous(), server.with_key(&key.value), server.with_key("no key has this value")]
+    {
+        set(&client, true).denied();
+    }
+    set(&manager.in_tenant(&server.tenant()), true).not_found();
+    manager.patch(&key.path(), &body(json!({"disabled": "yes"}))).refused(&["apiKey.disabled [invalidJSON]"]);
+    assert_eq!(reach(&server.with_key(&key.value)), (true, true));
+
+    let mut expected = stored(server, &key);
+    expected["disabled"] = json!(true);
+    let disabled = set(&manager, true).ok()["apiKey"].take();
+    assert_eq!(reach(&server.with_key(&key.value)), (false, false));
+    assert_eq!(disabled, expected);
+    // Another PATCH leaves the key disabled.
+    manager.patch(&key.path(), &body(json!({"name": unique("still disabled")}))).ok();
+    assert_eq!(reach(&server.with_key(&key.value)), (false, false));
+    server.while_stopped(|_| ());
+    let manager = server.as_key_manager();
+    assert_eq!(reach(&server.with_key(&key.value)), (false, false));
+    assert_eq!(stored(server, &key)["disabled"], json!(true));
+    manager.patch(&key.path(), &body(json!({"disabled": false}))).ok();
+    assert_eq!(reach(&server.with_key(&key.value)), (true, true));
 }
 
 fn a_list_without_methods_grants_nothing(server: &Server) {

@@ -31,7 +31,7 @@ use crate::error::ApiError;
 use crate::gate::Refusal;
 use crate::gate::{Caller, TenantHeader, admit};
 use crate::gateway::{self, Decided, GatewayHeaders, Particulars, Question};
-use crate::handlers::{self, Input, handle, handle_quickly};
+use crate::handlers::{self, Input, handle, handle_quickly, token_after_look_up};
 use crate::ops::token::ValidateToken;
 use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, find};
 use crate::shared_body::SharedBody;
@@ -320,6 +320,11 @@ async fn respond(
         begun: None,
     };
     if let Some(outcome) = handle_quickly(state, operation, caller.as_deref(), &mut input) {
+        return outcome;
+    }
+    if operation == Operation::IssueToken
+        && let Some(outcome) = token_after_look_up(state, &mut input).await
+    {
         return outcome;
     }
     let publishes = matches!(operation, Operation::RetrieveJsonWebKeySet | Operation::RetrievePublicKeys);

@@ -33,7 +33,9 @@ use crate::wire;
 use crate::wire::json::parse_object;
 use crate::wire::patch::Patch;
 
-pub(crate) use oauth::{Base, BegunToken, ClientHeaders, no_cache, schemas as oauth_schemas};
+pub(crate) use oauth::{
+    Base, BegunToken, ClientHeaders, no_cache, schemas as oauth_schemas, token_after_look_up,
+};
 
 /// The level of FusionAuth's API that Claviger answers.
 pub const FUSIONAUTH_VERSION: &str = "1.69.0";

@@ -14,7 +14,7 @@ use crate::answer::Body;
 use crate::dispatch::oauth::client_headers;
 use crate::dispatch::service;
 use crate::error::ApiError;
-use crate::handlers::{Input, handle, handle_quickly};
+use crate::handlers::{Input, handle, handle_quickly, token_after_look_up};
 use crate::options::ServerOptions;
 use crate::routes::{Dialect, Operation};
 use crate::server::{ServerError, open};
@@ -126,10 +126,9 @@ impl TokenEndpoint {
         Ok(Self(open(options)?.0))
     }
 
-    /// Status and body of the answer, made on this thread: all that the server does between reading the request, finding its
-    /// route, and writing the answer.
-    #[must_use]
-    pub fn answer(&self, call: &TokenCall) -> (u16, String) {
+    /// Status and body of the answer: all that the server does between reading the request, finding its route, and writing the answer. What
+    /// it would leave to a blocking thread is done on this one.
+    pub async fn answer(&self, call: &TokenCall) -> (u16, String) {
         let headers = call.request.headers();
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let mut input = Input {
@@ -143,8 +142,11 @@ impl TokenEndpoint {
             base: None,
             begun: None,
         };
-        let outcome = handle_quickly(&self.0, Operation::IssueToken, None, &mut input)
-            .unwrap_or_else(|| handle(&self.0, Operation::IssueToken, None, input));
+        let mut outcome = handle_quickly(&self.0, Operation::IssueToken, None, &mut input);
+        if outcome.is_none() {
+            outcome = token_after_look_up(&self.0, &mut input).await;
+        }
+        let outcome = outcome.unwrap_or_else(|| handle(&self.0, Operation::IssueToken, None, input));
         let answer = outcome.unwrap_or_else(|error: ApiError| error.answer(Dialect::OAuth));
         match answer.body {
             Body::Json(text) => (answer.status, text),

@@ -32,6 +32,7 @@ mod state;
 mod tenant_deletions;
 mod tenant_tokens;
 mod token_clients;
+mod token_look_ups;
 mod upstream_tokens;
 mod usage;
 mod wire;

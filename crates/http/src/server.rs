@@ -23,6 +23,7 @@ use crate::options::{ListenAddress, ServerOptions};
 use crate::rsa_stock::RsaKeys;
 use crate::state::{AppState, Clock, Derived, RequestIds, Worker};
 use crate::tenant_deletions::{self, TenantDeletions};
+use crate::token_look_ups::TokenLookUps;
 use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{self, UsageLog};
 
@@ -260,6 +261,7 @@ pub(crate) fn assemble(
     let decoy_client_secret = decoy_client_secret(&opened.sealer).map_err(InstanceError::from)?;
     Ok(Arc::new(AppState {
         keyring: Arc::clone(&derived.keyring),
+        token_look_ups: TokenLookUps::new(store.clone(), Arc::clone(&derived)),
         derived,
         digester: opened.digester,
         sealer: opened.sealer,

@@ -22,6 +22,7 @@ use crate::rsa_stock::RsaKeys;
 use crate::tenant_deletions::TenantDeletions;
 use crate::tenant_tokens::AllTenantTokens;
 use crate::token_clients::TokenClients;
+use crate::token_look_ups::TokenLookUps;
 use crate::upstream_tokens::UpstreamTokens;
 use crate::usage::{UsageLog, UsageNotes};
 
@@ -173,6 +174,8 @@ pub(crate) struct AppState {
     /// Whether keys that may do everything can be made in Fusion's dialect.
     pub(crate) fusion_admin_keys: bool,
     pub(crate) upstream_tokens: UpstreamTokens,
+    /// Clients of the token endpoint that requests wait for.
+    pub(crate) token_look_ups: TokenLookUps,
     /// The entity that stands for the API behind gateways; without one they take no tokens of entities.
     pub(crate) entity_token_audience: Option<EntityId>,
     pub(crate) longest_body: Duration,

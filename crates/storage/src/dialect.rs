@@ -2,6 +2,7 @@
 
 pub(crate) mod load;
 pub(crate) mod node;
+pub(crate) mod token_clients;
 pub(crate) mod uses;
 
 #[cfg(feature = "sqlite")]

@@ -8,6 +8,7 @@ use claviger_domain::{ClientId, EntityId, EntityTypeId, Instant, KeyId, Sealed, 
 use diesel::prelude::*;
 
 use crate::dialect::load_prepared;
+use crate::dialect::token_clients::{OwnColumns, SharedRow, shared_rows};
 use crate::schema::{entity, entity_grant, entity_grant_permission, entity_type, entity_type_permission};
 use crate::search::ROWS_AT_ONCE;
 use crate::transaction::corrupt;
@@ -52,9 +53,6 @@ pub struct TokenGrant {
     /// Names of permissions, sorted by their bytes in UTF-8; a grant can be without. Clients share what is remembered of them.
     pub permissions: Vec<Arc<str>>,
 }
-
-/// Of an entity: its id, tenant and type, the secret, the one before, and its end.
-type OwnColumns = (String, String, String, Vec<u8>, Option<Vec<u8>>, Option<i64>);
 
 /// One row for each permission, or one row without: the entity, what its type says of tokens, the type of the entity on which the
 /// grant is, id and name of the permission.
@@ -139,6 +137,45 @@ impl Store {
         }
     }
 
+    /// Whether a look-up takes so much longer than what it finds that those who wait should ask together
+    /// ([`Self::find_token_clients`]). That is so on PostgreSQL: a statement goes to another process, and its answer comes back.
+    #[must_use]
+    pub fn shares_look_ups(&self) -> bool {
+        matches!(self.inner.options.url, DatabaseUrl::Postgres(_))
+    }
+
+    /// As [`Self::find_token_client`] for each of these, in their order; the same one may come more than once. Where
+    /// [look-ups are shared](Self::shares_look_ups), one statement for all of them, which sees one state of the database, and one more
+    /// for each whose type or permissions `types` does not know, even from those before.
+    ///
+    /// # Errors
+    /// What concerns all of them, such as [`StorageError::Unavailable`]; within, [`StorageError::Corrupt`] for the one whose
+    /// row makes no sense.
+    pub fn find_token_clients(
+        &self,
+        wanted: &[(ClientId, Option<EntityId>)],
+        types: &TokenTypes,
+    ) -> Result<Vec<Result<Option<TokenClient>, StorageError>>, StorageError> {
+        if !self.shares_look_ups() {
+            return Ok(wanted.iter().map(|(id, on)| self.find_token_client(id, *on, types)).collect());
+        }
+        let client_ids: Vec<_> = wanted.iter().map(|(id, _)| id.as_str()).collect();
+        let on: Vec<_> =
+            wanted.iter().map(|(_, on)| on.map(|id| id.to_string()).unwrap_or_default()).collect();
+        let rows = self.read_once(|tx| tx.run(|connection| shared_rows(connection, &client_ids, &on)))?;
+        let mut found: Vec<_> = wanted.iter().map(|_| Ok(None)).collect();
+        for (place, row) in types.shared_clients(rows, &mut found) {
+            // What one of them has taught is known for the next.
+            if !types.shared_clients(vec![row], &mut found).is_empty()
+                && let (Some(client_id), Some(on), Some(found)) =
+                    (client_ids.get(place), on.get(place), found.get_mut(place))
+            {
+                *found = types.learn(self.read_once(|tx| tx.token_client_rows(client_id, on))?);
+            }
+        }
+        Ok(found)
+    }
+
     /// What an entity is granted on these others, by their ids; where there is no grant, there is no entry.
     ///
     /// # Errors
@@ -183,31 +220,74 @@ struct Known {
     permissions: HashMap<String, (EntityTypeId, Arc<str>)>,
 }
 
+impl Known {
+    /// A grant with permissions of these ids, on an entity of this type, which the first of them says as well; `None` if something
+    /// is not known.
+    fn grant(
+        &self,
+        mut entity_type_id: Option<EntityTypeId>,
+        ids: impl Iterator<Item = Option<impl AsRef<str>>>,
+    ) -> Option<TokenGrant> {
+        let mut permissions = Vec::with_capacity(ids.size_hint().0);
+        for id in ids {
+            let (of, name) = self.permissions.get(id?.as_ref())?;
+            entity_type_id = Some(*of);
+            permissions.push(Arc::clone(name));
+        }
+        permissions.sort_unstable();
+        Some(TokenGrant { entity_type_id: entity_type_id?, permissions })
+    }
+
+    /// What the type of a client says, and its grant; `None` if something is not known.
+    fn parts(
+        &self,
+        (_, own, of, ids): &SharedRow,
+    ) -> Option<(Option<TokenConfiguration>, Option<TokenGrant>)> {
+        let jwt = *self.types.get(&own.2)?;
+        let Some(of) = of else { return Some((jwt, None)) };
+        let of = if ids.is_empty() { of.parse().ok() } else { None };
+        Some((jwt, Some(self.grant(of, ids.iter().map(Some))?)))
+    }
+}
+
 impl TokenTypes {
     /// The client of these rows; `None` if something is not known.
     fn client(&self, rows: Vec<ShortRow>) -> Option<Result<Option<TokenClient>, StorageError>> {
         // Valid after each statement: a panic elsewhere leaves it whole.
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let count = rows.len();
         let mut rows = rows.into_iter();
-        let Some((own, (grant, first))) = rows.next() else { return Some(Ok(None)) };
+        let Some((own, (revision, first))) = rows.next() else { return Some(Ok(None)) };
         let jwt = *known.types.get(&own.2)?;
-        let mut client = match client(own, jwt) {
-            Ok(client) => client,
-            Err(error) => return Some(Err(error)),
+        let grant = match revision {
+            // A grant without permissions does not say of which type the entity is on which it is.
+            Some(_) => Some(known.grant(None, std::iter::once(first).chain(rows.map(|(_, (_, id))| id)))?),
+            None => None,
         };
-        if grant.is_some() {
-            let (mut permissions, mut of) = (Vec::with_capacity(count), None);
-            for id in std::iter::once(first).chain(rows.map(|(_, (_, id))| id)) {
-                // A grant without permissions does not say of which type the entity is on which it is.
-                let (entity_type_id, name) = known.permissions.get(&id?)?;
-                of = Some(*entity_type_id);
-                permissions.push(Arc::clone(name));
+        Some(client(own, jwt).map(|client| Some(TokenClient { grant, ..client })))
+    }
+
+    /// Puts the clients of these rows into their places; what comes back are those of which something is not known, with their places.
+    fn shared_clients(
+        &self,
+        rows: Vec<SharedRow>,
+        found: &mut [Result<Option<TokenClient>, StorageError>],
+    ) -> Vec<(usize, SharedRow)> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut unknown = Vec::new();
+        for row in rows {
+            // Places are counted from 1 on.
+            let Some(place) = usize::try_from(row.0).ok().and_then(|place| place.checked_sub(1)) else {
+                continue;
+            };
+            match (known.parts(&row), found.get_mut(place)) {
+                (Some((jwt, grant)), Some(found)) => {
+                    *found = client(row.1, jwt).map(|client| Some(TokenClient { grant, ..client }));
+                }
+                (None, _) => unknown.push((place, row)),
+                (Some(_), None) => {}
             }
-            permissions.sort_unstable();
-            client.grant = Some(TokenGrant { entity_type_id: of?, permissions });
         }
-        Some(Ok(Some(client)))
+        unknown
     }
 
     /// The client of these rows, whose type and permissions are known from now on.

@@ -184,6 +184,8 @@ suite! {
         unfolded_names_of_tenants_are_noticed;
     token_clients:
         token_clients_are_found_whatever_is_known
+        clients_looked_up_together_are_found_each_for_itself
+        one_row_that_makes_no_sense_is_nobody_elses_matter
         what_is_known_of_types_is_not_read_again
         only_quick_look_ups_are_made_at_once;
     transactions:

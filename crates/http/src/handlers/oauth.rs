@@ -50,6 +50,25 @@ pub(super) fn token_quickly(state: &AppState, input: &mut Input) -> Option<Resul
     }
 }
 
+/// `POST /oauth2/token` for a client that [`token_quickly`] would have had to wait for, if all else is quick, and those who wait ask
+/// together. If not, what was done is left in `input` for [`token`].
+pub(crate) async fn token_after_look_up(
+    state: &AppState,
+    input: &mut Input,
+) -> Option<Result<Answer, ApiError>> {
+    if !state.store.shares_look_ups() {
+        return None;
+    }
+    let request = input.begun.take_if(|begun| begun.client.is_none())?.request;
+    match ops::oauth_token::issue_after_look_up(state, &request).await {
+        Ok(outcome) => Some(answered(state, outcome.map(|issued| (request, issued)))),
+        Err(client) => {
+            input.begun = Some(BegunToken { request, client });
+            None
+        }
+    }
+}
+
 /// `POST /oauth2/token`.
 pub(super) fn token(state: &AppState, mut input: Input) -> Result<Answer, ApiError> {
     let begun = match input.begun.take() {

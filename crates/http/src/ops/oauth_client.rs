@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use claviger_crypto::{CryptoError, SealedItem, is_same_secret};
 use claviger_domain::{ClientId, EntityId, Instant, Sealed, SecretBytes, SecretText, TenantState};
-use claviger_storage::{TokenClient, TokenTypes};
+use claviger_storage::TokenClient;
 
 use crate::error::ApiError;
 use crate::state::AppState;
+use crate::token_look_ups::LookedUp;
 use crate::wire::oauth::{Attempt, ClientCredentials, OAuthError, OAuthRefusal};
 
 /// The longest client secret in bytes, as entities can have them.
@@ -59,8 +60,13 @@ pub(crate) fn authenticate(
     credentials: &ClientCredentials,
     on: Option<EntityId>,
 ) -> Result<ProvedClient, ApiError> {
-    let look_up =
-        |client_id: &ClientId, types: &_| Ok(state.store.find_token_client(client_id, on, types)?);
+    let look_up = |client_id: &ClientId| {
+        let clients = &state.derived.token_clients;
+        // Asked for before the client is read: what changes meanwhile is not kept.
+        let changes = clients.changes();
+        let client = state.store.find_token_client(client_id, on, &clients.types(changes))?;
+        Ok(LookedUp { changes, client })
+    };
     authenticate_with(state, credentials, on, look_up)
 }
 
@@ -73,11 +79,53 @@ pub(crate) fn authenticate_at_once(
     credentials: &ClientCredentials,
     on: Option<EntityId>,
 ) -> Result<Option<ProvedClient>, ApiError> {
-    let look_up = |client_id: &ClientId, types: &_| {
-        let found = state.store.find_token_client_at_once(client_id, on, types);
-        Ok(found.ok_or(Unproved::NotAtOnce)?.map_err(ApiError::from)?)
+    let look_up = |client_id: &ClientId| {
+        let clients = &state.derived.token_clients;
+        let changes = clients.changes();
+        let found = state.store.find_token_client_at_once(client_id, on, &clients.types(changes));
+        let client = found.ok_or(Unproved::NotAtOnce)?.map_err(ApiError::from)?;
+        Ok(LookedUp { changes, client })
     };
-    match authenticate_with(state, credentials, on, look_up) {
+    if_known(authenticate_with(state, credentials, on, look_up))
+}
+
+/// Looks up the clients of these credentials, each together with others that wait, for [`authenticate_looked_up`].
+///
+/// # Errors
+/// Failures of the database.
+pub(crate) async fn look_up(
+    state: &AppState,
+    credentials: &ClientCredentials,
+    on: Option<EntityId>,
+) -> Result<Vec<(ClientId, LookedUp)>, ApiError> {
+    let mut found = Vec::with_capacity(credentials.attempts.len());
+    for attempt in &credentials.attempts {
+        if let Ok(client_id) = worth_a_look_up(attempt) {
+            found.push((client_id.clone(), state.token_look_ups.find(client_id, on).await?));
+        }
+    }
+    Ok(found)
+}
+
+/// As [`authenticate`], if the client was kept or is among these; `None` if not.
+///
+/// # Errors
+/// [`ApiError::OAuth`].
+pub(crate) fn authenticate_looked_up(
+    state: &AppState,
+    credentials: &ClientCredentials,
+    on: Option<EntityId>,
+    mut found: Vec<(ClientId, LookedUp)>,
+) -> Result<Option<ProvedClient>, ApiError> {
+    let look_up = |client_id: &ClientId| {
+        let place = found.iter().position(|(of, _)| of == client_id).ok_or(Unproved::NotAtOnce)?;
+        Ok(found.swap_remove(place).1)
+    };
+    if_known(authenticate_with(state, credentials, on, look_up))
+}
+
+fn if_known(outcome: Result<ProvedClient, Unproved>) -> Result<Option<ProvedClient>, ApiError> {
+    match outcome {
         Ok(proved) => Ok(Some(proved)),
         Err(Unproved::NotAtOnce) => Ok(None),
         Err(Unproved::Error(error)) => Err(error),
@@ -88,11 +136,11 @@ fn authenticate_with<E: From<ApiError>>(
     state: &AppState,
     credentials: &ClientCredentials,
     on: Option<EntityId>,
-    look_up: impl Fn(&ClientId, &TokenTypes) -> Result<Option<TokenClient>, E>,
+    mut look_up: impl FnMut(&ClientId) -> Result<LookedUp, E>,
 ) -> Result<ProvedClient, E> {
     let mut error = OAuthError::UnknownClient;
     for attempt in &credentials.attempts {
-        match authenticate_as(state, attempt, on, &look_up)? {
+        match authenticate_as(state, attempt, on, &mut look_up)? {
             Ok(client) => return Ok(client),
             Err(refused) => error = refused,
         }
@@ -104,21 +152,20 @@ fn authenticate_as<E: From<ApiError>>(
     state: &AppState,
     attempt: &Attempt,
     on: Option<EntityId>,
-    look_up: impl Fn(&ClientId, &TokenTypes) -> Result<Option<TokenClient>, E>,
+    look_up: &mut impl FnMut(&ClientId) -> Result<LookedUp, E>,
 ) -> Result<Result<ProvedClient, OAuthError>, E> {
-    // Neither takes a look-up, and whoever sends such things knows it.
-    let Some(client_id) = &attempt.client_id else { return Ok(Err(OAuthError::UnknownClient)) };
-    if attempt.secrets.iter().all(|secret| secret.expose().len() > MAXIMUM_SECRET) {
-        return Ok(Err(OAuthError::WrongSecret));
-    }
+    let client_id = match worth_a_look_up(attempt) {
+        Ok(client_id) => client_id,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let clients = &state.derived.token_clients;
-    // Asked for before the client is read: what changes meanwhile is not kept.
-    let changes = clients.changes();
-    let known = clients.at_hand(client_id, on);
-    let looked_up = known.is_none();
-    let client = match known {
-        Some(known) => Some(known),
-        None => look_up(client_id, &clients.types(changes))?.map(Arc::new),
+    let seen = clients.changes();
+    let (client, changes, looked_up) = match clients.at_hand(client_id, on) {
+        Some(known) => (Some(known), seen, false),
+        None => {
+            let LookedUp { client, changes } = look_up(client_id)?;
+            (client.map(Arc::new), changes, true)
+        }
     };
     let mut unseal = |id, sealed: &Sealed| state.sealer.unseal(SealedItem::ClientSecret(id), sealed);
     let proved =
@@ -137,6 +184,15 @@ fn authenticate_as<E: From<ApiError>>(
         clients.keep(changes, client_id, on, &client);
     }
     Ok(Ok(ProvedClient { client, changes }))
+}
+
+/// The client id, unless there is none or no secret can be right. Neither takes a look-up, and whoever sends such things knows it.
+fn worth_a_look_up(attempt: &Attempt) -> Result<&ClientId, OAuthError> {
+    let client_id = attempt.client_id.as_ref().ok_or(OAuthError::UnknownClient)?;
+    if attempt.secrets.iter().all(|secret| secret.expose().len() > MAXIMUM_SECRET) {
+        return Err(OAuthError::WrongSecret);
+    }
+    Ok(client_id)
 }
 
 /// Whether one of the secrets that were sent is the client's present one, or the one before, whose end has not come.

@@ -37,11 +37,42 @@ pub(crate) fn issue_quickly(
     state: &AppState,
     request: &TokenRequest,
 ) -> Result<Result<IssuedToken, ApiError>, Option<ProvedClient>> {
+    let begun = match OneState::begin(state) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(error)),
+    };
+    let proved = oauth_client::authenticate_at_once(state, &request.client, first(request));
+    issue_if_quick(state, request, begun, proved)
+}
+
+/// As [`issue_quickly`], for a client that is not looked up at once: this waits for it, together with others.
+///
+/// # Errors
+/// As [`issue_quickly`].
+pub(crate) async fn issue_after_look_up(
+    state: &AppState,
+    request: &TokenRequest,
+) -> Result<Result<IssuedToken, ApiError>, Option<ProvedClient>> {
+    let begun = match OneState::begin(state) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(error)),
+    };
+    let on = first(request);
+    let proved = oauth_client::look_up(state, &request.client, on)
+        .await
+        .and_then(|found| oauth_client::authenticate_looked_up(state, &request.client, on, found));
+    issue_if_quick(state, request, begun, proved)
+}
+
+fn issue_if_quick(
+    state: &AppState,
+    request: &TokenRequest,
+    begun: OneState,
+    proved: Result<Option<ProvedClient>, ApiError>,
+) -> Result<Result<IssuedToken, ApiError>, Option<ProvedClient>> {
     let mut left = None;
-    let issued = in_one_state(state, || {
-        let Some(proved) = oauth_client::authenticate_at_once(state, &request.client, first(request))? else {
-            return Ok(None);
-        };
+    let issued = proved.and_then(|proved| {
+        let Some(proved) = proved else { return Ok(None) };
         match quick_key(state, request, &proved.client) {
             Some(key) => issue_to(state, request, &proved.client, Some(key)).map(Some),
             None => {
@@ -50,10 +81,10 @@ pub(crate) fn issue_quickly(
             }
         }
     });
-    issued.transpose().ok_or(left)
+    begun.end(state, issued).transpose().ok_or(left)
 }
 
-/// Issues a token; not for the event loop. The client is the one that [`issue_quickly`] left, if it did.
+/// Issues a token; not for the event loop. The client is the one that [`issue_quickly`] or [`issue_after_look_up`] left, if they did.
 ///
 /// # Errors
 /// [`ApiError::OAuth`] for what is wrong with the request, [`ApiError::Unavailable`] while this node has no lease,
@@ -63,26 +94,33 @@ pub(crate) fn issue(
     request: &TokenRequest,
     proved: Option<ProvedClient>,
 ) -> Result<IssuedToken, ApiError> {
-    in_one_state(state, || {
-        let proved = match proved.filter(|proved| proved.is_current(state)) {
-            Some(proved) => proved,
-            None => oauth_client::authenticate(state, &request.client, first(request))?,
-        };
-        issue_to(state, request, &proved.client, None)
-    })
+    let begun = OneState::begin(state)?;
+    let proved = match proved.filter(|proved| proved.is_current(state)) {
+        Some(proved) => Ok(proved),
+        None => oauth_client::authenticate(state, &request.client, first(request)),
+    };
+    begun.end(state, proved.and_then(|proved| issue_to(state, request, &proved.client, None)))
 }
 
-/// Tenants and keys are in memory, which may be old while another node holds the database: what came of it then does not count.
-fn in_one_state<T>(state: &AppState, work: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
-    let generation = state.generation();
-    if !state.serves() {
-        return Err(ApiError::Unavailable(None));
+/// The state of memory in which a token is issued. Tenants and keys are there, which may be old while another node holds the database:
+/// what came of it then does not count.
+struct OneState {
+    generation: u64,
+}
+
+impl OneState {
+    fn begin(state: &AppState) -> Result<Self, ApiError> {
+        let generation = state.generation();
+        if state.serves() { Ok(Self { generation }) } else { Err(ApiError::Unavailable(None)) }
     }
-    let outcome = work();
-    if state.serves() && state.generation() == generation {
-        outcome
-    } else {
-        Err(ApiError::Unavailable(None))
+
+    /// What came of it, if memory held all the while.
+    fn end<T>(self, state: &AppState, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+        if state.serves() && state.generation() == self.generation {
+            outcome
+        } else {
+            Err(ApiError::Unavailable(None))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod introspection;
 mod refusals;
 mod requests;
 mod tenants;
+mod together;
 mod tokens;
 
 use base64::Engine as _;

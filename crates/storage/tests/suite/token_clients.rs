@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use claviger_domain::{
-    ClientId, EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant, KeyId, Sealed,
+    ClientId, Entity, EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant, KeyId, Sealed,
     TenantId,
 };
 use claviger_storage::{
-    ClientSecretChange, PreviousClientSecret, Store, TokenClient, TokenConfiguration, TokenGrant, TokenTypes,
+    ClientSecretChange, PreviousClientSecret, StorageError, Store, TokenClient, TokenConfiguration,
+    TokenGrant, TokenTypes,
 };
 
 use crate::support::{Database, Kind, objects, write};
@@ -89,6 +90,77 @@ pub fn token_clients_are_found_whatever_is_known(db: &Database) {
     let previous = PreviousClientSecret { sealed: secret("a secret"), valid_until: previous_valid_until };
     assert_eq!((found.client_secret, found.previous_client_secret), (secret("another"), Some(previous)));
     assert_eq!(find(db, 3, Some(1), &types), Some(expected(3, None)));
+}
+
+type Found = Result<Option<TokenClient>, StorageError>;
+
+fn together(db: &Database, wanted: &[(ClientId, Option<EntityId>)], types: &TokenTypes) -> Vec<Found> {
+    db.store.find_token_clients(wanted, types).unwrap()
+}
+
+pub fn clients_looked_up_together_are_found_each_for_itself(db: &Database) {
+    prepare(db, 3);
+    let chosen = "NULL,\"{c}\" \\ ' ä";
+    write(&db.store, move |tx| {
+        let client_id = ClientId::try_from(chosen.to_owned()).unwrap();
+        tx.insert_entity(&Entity { client_id, ..objects::entity(5, 1) }, &secret("of 5"))?;
+        tx.insert_entity_grant(&objects::grant(3, 2, 5, &["permission 3"]))
+    });
+    let mut wanted: Vec<_> = [
+        (2, Some(1)),
+        (9, Some(1)),
+        (3, Some(1)),
+        (2, None),
+        (4, Some(1)),
+        (2, Some(1)),
+        (2, Some(9)),
+        (9, None),
+        (5, Some(2)),
+    ]
+    .map(|(number, on)| (ClientId::from(id(number)), on.map(id)))
+    .to_vec();
+    wanted.push((ClientId::try_from(chosen.to_owned()).unwrap(), Some(id(2))));
+    let types = TokenTypes::default();
+    // What is not known is learned on the way; afterwards all is known; and then they stand in another order.
+    for _ in 0..3 {
+        let alone: Vec<_> = wanted
+            .iter()
+            .map(|(client_id, on)| db.store.find_token_client(client_id, *on, &TokenTypes::default()))
+            .collect();
+        assert_eq!(together(db, &wanted, &types), alone);
+        assert_eq!(alone.iter().filter(|found| matches!(found, Ok(Some(_)))).count(), 7);
+        wanted.rotate_left(4);
+    }
+    assert_eq!(together(db, &[], &types), []);
+    // Many more than wait at once, each with what is its own.
+    let many: Vec<_> = (0..1000).map(|number| (ClientId::from(id(1 + number % 6)), Some(id(1)))).collect();
+    for (number, found) in (0..).zip(together(db, &many, &types)) {
+        let expected = 1 + number % 6;
+        let found = found.unwrap();
+        // The fifth has another client id, and there is no sixth.
+        assert_eq!(found.map(|client| client.entity_id), (expected < 5).then(|| id(expected)));
+    }
+}
+
+pub fn one_row_that_makes_no_sense_is_nobody_elses_matter(db: &Database) {
+    prepare(db, 3);
+    db.execute(&format!("UPDATE entity SET id = 'no id' WHERE id = '{}'", id(4)));
+    let wanted: Vec<_> = [2, 4, 9, 3].map(|number| (ClientId::from(id(number)), Some(id(1)))).to_vec();
+    let types = TokenTypes::default();
+    for _ in 0..2 {
+        let found = together(db, &wanted, &types);
+        let corrupt = StorageError::Corrupt {
+            entity: claviger_storage::Entity::Entity,
+            id: "no id".to_owned(),
+            reason: "id".to_owned(),
+        };
+        assert_eq!(found[1], Err(corrupt));
+        let ids: Vec<_> = [0, 2, 3]
+            .iter()
+            .map(|index| found[*index].as_ref().unwrap().as_ref().map(|client| client.entity_id))
+            .collect();
+        assert_eq!(ids, [Some(id(2)), None, Some(id(3))]);
+    }
 }
 
 pub fn what_is_known_of_types_is_not_read_again(db: &Database) {

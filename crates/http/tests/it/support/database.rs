@@ -70,6 +70,15 @@ impl Database {
         }
     }
 
+    /// Whether a condition holds.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is(&self, condition: &str) -> bool {
+        match self {
+            Self::Sqlite(_) => panic!("only asked of PostgreSQL"),
+            Self::Postgres(schema) => schema.is(condition),
+        }
+    }
+
     /// How to open it.
     pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions::new(match self {
@@ -85,7 +94,7 @@ mod schema {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use diesel::connection::SimpleConnection;
-    use diesel::{Connection, PgConnection};
+    use diesel::{Connection, PgConnection, RunQueryDsl};
 
     use super::postgres_url;
 
@@ -110,6 +119,11 @@ mod schema {
 
         pub(super) fn execute(&self, statements: &str) {
             PgConnection::establish(&self.url()).unwrap().batch_execute(statements).unwrap();
+        }
+
+        pub(super) fn is(&self, condition: &str) -> bool {
+            let condition = diesel::dsl::sql::<diesel::sql_types::Bool>(condition);
+            diesel::select(condition).get_result(&mut PgConnection::establish(&self.url()).unwrap()).unwrap()
         }
 
         /// The URL under which every connection works in this schema.

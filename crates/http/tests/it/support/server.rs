@@ -259,6 +259,12 @@ impl Server {
         self.database.execute(statements);
     }
 
+    /// Whether a condition holds in the database.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn database_is(&self, condition: &str) -> bool {
+        self.database.is(condition)
+    }
+
     /// One more server on the same database.
     #[cfg(feature = "postgres")]
     pub(crate) fn beside(&self, settings: Settings) -> Self {

@@ -203,12 +203,13 @@ mod held_up {
 
     fn what_changes_during_a_look_up_is_not_remembered(server: &Server) {
         let world = World::new(server);
-        let (on, client) = (world.entity(json!({})), world.entity(json!({})));
-        world.grant(&on, &client, &["read"]);
+        let (on, client, other) = (world.entity(json!({})), world.entity(json!({})), world.entity(json!({})));
+        for recipient in [&client, &other] {
+            world.grant(&on, recipient, &["read"]);
+        }
         let scope = target(&on, "read");
-        // Types and permissions are known from here on.
-        ask_for(server, &client, &scope).ok();
-        world.entity(json!({}));
+        // Types and permissions are known from here on, so that one statement finds all.
+        ask_for(server, &other, &scope).ok();
         close_gate(server);
         let rotated = thread::scope(|threads| {
             let asked = threads.spawn(|| ask_for(server, &client, &scope));

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_table() {
         let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
-        for name in ["cluster", "create", "keyring", "start", "verify"] {
+        for name in ["cluster", "create", "keyring", "start", "tokens", "verify"] {
             assert!(splice(&page, name, "").is_some(), "{name}");
         }
     }

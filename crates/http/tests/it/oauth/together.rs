@@ -268,5 +268,19 @@ mod held_up {
         for client in &clients {
             assert_eq!(claims(&ask(server, client, &[]))["sub"], client["id"]);
         }
+        // Connections that have ended are replaced. Nothing is remembered any more, after the change.
+        world.entity(json!({}));
+        server.database_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()",
+        );
+        for client in &clients {
+            let reply = poll("a token over a new connection", || {
+                let reply = ask(server, client, &[]);
+                assert!(matches!(reply.status, 200 | 503), "{}", reply.text());
+                (reply.status == 200).then_some(reply)
+            });
+            assert_eq!(claims(&reply)["sub"], client["id"]);
+        }
     }
 }

@@ -105,10 +105,10 @@ pub(crate) fn create(openssl: OpenSsl) -> Result<()> {
 /// # Errors
 /// The program cannot be built, the benchmark fails, or a promise was missed.
 pub(crate) fn start(openssl: OpenSsl) -> Result<()> {
-    let mut build = cargo(["build", "--release", "-p", "claviger"]);
+    let mut build = cargo(["build", "--profile=dist", "-p", "claviger"]);
     succeed(build.args(openssl.arguments(&["claviger".to_owned()])))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let server = root().join(target).join("release").join("claviger");
+    let server = root().join(target).join("dist").join("claviger");
     let output = with_databases(server_bench(openssl, "start").env("CLAVIGER_BENCH_SERVER", server))?;
     report::write("start", &output, &[])?;
     verdict(&output)

@@ -127,7 +127,10 @@ fn measure(database: &str, url: &str) -> bool {
     store.migrate_up().unwrap();
     // As in a server, whose memory hears of everything.
     let heard = AtomicU64::new(0);
-    store.set_listener(Arc::new(move |_: &[Change]| drop(heard.fetch_add(1, Ordering::Relaxed)))).unwrap();
+    let listener = move |_: &[Change]| {
+        heard.fetch_add(1, Ordering::Relaxed);
+    };
+    store.set_listener(Arc::new(listener)).unwrap();
     let serving = store.serve(DEFAULT_LEASE, || true).unwrap();
     let through_store = THREADS.map(|threads| {
         let of_store = || rate(threads, &numbers, || |number| write(&store, number));

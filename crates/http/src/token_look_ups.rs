@@ -1,14 +1,15 @@
 //! Look-ups of clients of the token endpoint where a statement costs more than what it finds (PostgreSQL): one thread asks for all who
 //! wait at the same time.
 //!
-//! Nobody waits for company: while nothing is under way, whoever comes is asked for at once, alone. Who comes meanwhile forms the
-//! next statement. Each statement begins after everybody in it has come, and the number of changes is looked at after that and before it, so
+//! Nobody waits for company: after a rest as long as a statement, whoever comes is asked for at once, alone. Who comes during a statement and
+//! the rest after it forms the next one. Each statement begins after everybody in it has come, and the number of changes is looked at after that and before it, so
 //! that what is found is as fresh, and is kept by the same rules, as if each had been looked for alone.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, JoinHandle, ThreadId};
+use std::time::{Duration, Instant as Stopwatch};
 
 use claviger_domain::{ClientId, EntityId};
 use claviger_storage::{StorageError, Store, TokenClient};
@@ -20,6 +21,10 @@ use crate::state::Derived;
 /// The most that one statement asks for: what it costs beside them is spread thinly then, and the first one need not wait long for the
 /// others.
 const MOST_AT_ONCE: usize = 64;
+
+/// After a statement comes none for as long as it took, and for no longer than this: where tokens are signed slowly their requests come one
+/// by one, and each would have a statement of its own.
+const LONGEST_REST: Duration = Duration::from_millis(1);
 
 /// What was found of one client.
 pub(crate) struct LookedUp {
@@ -184,10 +189,12 @@ impl Shared {
     /// Answers whoever comes, until nobody will any more.
     fn work(&self) {
         while let Some(some) = self.next() {
+            let start = Stopwatch::now();
             // Nothing is changed there that a panic could leave in halves. Dropped answers tell of it.
             if catch_unwind(AssertUnwindSafe(|| self.answer(some))).is_err() {
                 tracing::error!("a look-up of clients of the token endpoint panicked");
             }
+            thread::sleep(start.elapsed().min(LONGEST_REST));
         }
     }
 

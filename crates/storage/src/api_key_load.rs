@@ -90,6 +90,7 @@ impl Store {
         let parts = Mutex::new(parts);
         let work = |transaction: &mut ReadTransaction<'_>| {
             let (mut each, mut known) = (begin(), KnownPermissions::default());
+            transaction.run(|connection| dialect::set_scanning(connection, true))?;
             let next = || lock(&parts).pop_front();
             while let Some(part) = next() {
                 if let Err(error) = transaction.each_of_part(&part, &previous, &mut known, &mut each) {
@@ -97,7 +98,7 @@ impl Store {
                     return Err(error);
                 }
             }
-            Ok(())
+            transaction.run(|connection| dialect::set_scanning(connection, false))
         };
         let help = || {
             let _inside = Inside::enter();

@@ -132,7 +132,9 @@ impl WriteTransaction<'_> {
                 ))
                 .execute(connection)
         })?;
-        self.require_free(&rotation.digest)?;
+        let query = previous::table.find(rotation.digest.as_bytes().as_slice()).select(previous::valid_until);
+        let until: Option<i64> = self.run(|connection| query.first(connection).optional())?;
+        self.require_free(&rotation.digest, until)?;
         let PreviousValues { mut valid, mut ended } = self.settle_previous_values(id)?;
         if rotation.previous_valid_until <= self.context().instant {
             ended.push(*replaced);
@@ -170,9 +172,11 @@ impl WriteTransaction<'_> {
 
     /// Refuses a value that was another one's and still works. Asked after the value was written, so that nobody can give
     /// it up unseen in between: who does had it until then, and the unique column waited for that.
-    pub(crate) fn require_free(&mut self, digest: &ApiKeyDigest) -> Result<(), StorageError> {
-        let query = previous::table.find(digest.as_bytes().as_slice()).select(previous::valid_until);
-        let until: Option<i64> = self.run(|connection| query.first(connection).optional())?;
+    pub(crate) fn require_free(
+        &mut self,
+        digest: &ApiKeyDigest,
+        until: Option<i64>,
+    ) -> Result<(), StorageError> {
         match until.map(Instant::from_epoch_millis) {
             None => Ok(()),
             Some(until) if self.context().instant < until => Err(IN_USE),

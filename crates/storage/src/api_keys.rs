@@ -173,8 +173,12 @@ impl WriteTransaction<'_> {
             diesel::insert_into(api_key::table).values((row, sealed_value, name_folded)).execute(connection)
         })?;
         self.insert_roles_of(&made)?;
-        self.require_free(&stored.digest)?;
-        self.record_api_key(Action::Create, &made, None, Some(api_key_json(&made)), Vec::new())?;
+        let (entity, entity_id, tenant_id) = (Entity::ApiKey, made.id.to_string(), made.tenant_id);
+        let (before, after, ended_digests) = (None, Some(api_key_json(&made)), Vec::new());
+        let record = Record { entity, entity_id, tenant_id, before, after, ended_digests };
+        // Not before the value is in the key's own row: from then on nobody else can give it away.
+        let earlier = self.record_and_look_for(record, &stored.digest)?;
+        self.require_free(&stored.digest, earlier)?;
         self.announce(Change::ApiKeyWritten {
             digest: stored.digest,
             api_key: made,

@@ -162,6 +162,20 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
+    /// Inserts the row for a new API key, and answers until when its value is, or was, an earlier value of a key.
+    pub(crate) fn record_and_look_for(
+        &mut self,
+        record: Record,
+        digest: &ApiKeyDigest,
+    ) -> Result<Option<i64>, StorageError> {
+        self.note_recorded(Recorded::Creations);
+        let row = NewRow::new(self.context(), Action::Create, record);
+        let (transaction_id, until) = self
+            .run(|connection| dialect::insert_change_and_find_previous(connection, row, digest.as_bytes()))?;
+        self.note_transaction(transaction_id);
+        Ok(until)
+    }
+
     /// Inserts the rows for the deletion of many objects.
     pub(crate) fn record_deletions(&mut self, records: Vec<Record>) -> Result<(), StorageError> {
         records.iter().for_each(|record| self.announce_entities(record));

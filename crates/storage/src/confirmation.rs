@@ -14,8 +14,10 @@ use crate::serving::OwnNode;
 use crate::transaction::Recorded;
 use crate::{StorageError, Store, dialect};
 
-/// How long to wait between two looks at the list of nodes: at first, and at most.
-const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+/// How long to wait between two looks at the list of nodes: while all may answer any moment, and later.
+const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(20)];
+/// Who is there answers within this time.
+const PROMPT: Duration = Duration::from_millis(60);
 /// What is waited longer than the lease of a node that does not answer, for what lies between two clocks.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -105,7 +107,7 @@ fn wait_for_others(store: &Store, own: Option<&Shared>, announced: Announced, co
     let own_id = own.map(|own| own.id.as_str());
     let lease = Duration::from_millis(announced.lease_milliseconds.unsigned_abs());
     let end = committed.after(lease.saturating_add(MARGIN));
-    let [mut pause, longest] = LOOK_EVERY;
+    let [often, seldom] = LOOK_EVERY;
     loop {
         let over = Moment::now() >= end;
         let looked = store.on_connection(|connection| {
@@ -133,7 +135,6 @@ fn wait_for_others(store: &Store, own: Option<&Shared>, announced: Announced, co
             }
             _ => {}
         }
-        std::thread::sleep(pause);
-        pause = pause.saturating_mul(2).min(longest);
+        std::thread::sleep(if committed.elapsed() < PROMPT { often } else { seldom });
     }
 }

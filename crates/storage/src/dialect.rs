@@ -26,6 +26,13 @@ const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migration
 #[cfg(feature = "postgres")]
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
+/// The cache of a connection to SQLite that reads, in KiB.
+#[cfg(feature = "sqlite")]
+const READ_CACHE: u32 = 8192;
+/// The same for one that reads everything once: nothing in it is read a second time.
+#[cfg(feature = "sqlite")]
+const SCAN_CACHE: u32 = 256;
+
 /// The oldest PostgreSQL that is supported, as `server_version_num`.
 #[cfg(feature = "postgres")]
 const OLDEST_POSTGRES: i64 = 130_000;
@@ -40,7 +47,7 @@ pub(crate) fn connect(options: &StoreOptions, role: Role) -> Result<AnyConnectio
             // The cache is in KiB, and filled only as far as pages are read. The file is in the system's cache anyway, but to copy
             // a page from there takes as long as to find a row. Most reads share one connection: the pool hands out the one that
             // was used last.
-            let (query_only, cache) = if role == Role::Read { ("ON", 8192) } else { ("OFF", 1024) };
+            let (query_only, cache) = if role == Role::Read { ("ON", READ_CACHE) } else { ("OFF", 1024) };
             // The time-out comes first, so that the statements after it already wait for a lock.
             let setup = format!(
                 "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
@@ -390,6 +397,19 @@ pub(crate) fn hold_api_keys(connection: &mut AnyConnection, ids: &[String]) -> Q
     }
 }
 
+/// Says whether a connection reads everything once from now on. Its cache would take memory then that nobody ever uses.
+pub(crate) fn set_scanning(connection: &mut AnyConnection, scanning: bool) -> QueryResult<()> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => {
+            let cache = if scanning { SCAN_CACHE } else { READ_CACHE };
+            connection.batch_execute(&format!("PRAGMA cache_size = -{cache}; PRAGMA shrink_memory"))
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+}
+
 /// Inserts a row of the `change` table, and answers the number of the transaction where transactions have numbers.
 pub(crate) fn insert_change(connection: &mut AnyConnection, row: NewRow) -> QueryResult<Option<i64>> {
     match connection {
@@ -401,6 +421,30 @@ pub(crate) fn insert_change(connection: &mut AnyConnection, row: NewRow) -> Quer
         AnyConnection::Postgres(connection) => diesel::insert_into(change::table)
             .values(row)
             .returning(change::transaction_id)
+            .get_result(connection),
+    }
+}
+
+/// As [`insert_change`], and answers until when this is an earlier value of an API key, if it is one: on one way to the server,
+/// where there is a way.
+pub(crate) fn insert_change_and_find_previous(
+    connection: &mut AnyConnection,
+    row: NewRow,
+    digest: &[u8],
+) -> QueryResult<(Option<i64>, Option<i64>)> {
+    use crate::schema::api_key_previous_digest as previous;
+
+    let found = previous::table.filter(previous::digest.eq(digest)).select(previous::valid_until);
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(connection) => {
+            diesel::insert_into(change::table).values(row).execute(connection)?;
+            Ok((None, found.first(connection).optional()?))
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => diesel::insert_into(change::table)
+            .values(row)
+            .returning((change::transaction_id, found.single_value()))
             .get_result(connection),
     }
 }

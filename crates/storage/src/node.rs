@@ -26,7 +26,7 @@ const READINGS_PER_LEASE: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The time between two words to the other nodes about what was made here. Each makes all of them read, and nobody waits
 /// for that.
-const TELL_EVERY: Duration = Duration::from_millis(20);
+const TELL_EVERY: Duration = Duration::from_millis(10);
 /// How long to wait after a failure: at first, and at most.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -351,6 +351,11 @@ impl Follower {
 
     /// Tells the other nodes that something was made here.
     fn tell(&mut self) -> Result<(), StorageError> {
+        if self.shared.nodes.load(Ordering::SeqCst) <= 1 {
+            // One that joins in this moment looks again soon.
+            self.shared.untold.store(false, Ordering::SeqCst);
+            return Ok(());
+        }
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
         self.told = Moment::now();
         self.shared.untold.store(false, Ordering::SeqCst);
@@ -485,7 +490,9 @@ mod tests {
 
     fn shared(lease_time: Duration, heard: &Arc<AtomicUsize>) -> Shared {
         let (news, heard) = (Arc::new(News::new()), Arc::clone(heard));
-        let listener = move |changes: &[Change]| drop(heard.fetch_add(changes.len(), Ordering::SeqCst));
+        let listener = move |changes: &[Change]| {
+            heard.fetch_add(changes.len(), Ordering::SeqCst);
+        };
         news.set_listener(Arc::new(listener)).unwrap();
         Shared {
             id: String::new(),

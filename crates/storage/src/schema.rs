@@ -243,3 +243,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(api_key, api_key_role, api_key_usage);
+diesel::allow_tables_to_appear_in_same_query!(change, api_key_previous_digest);

@@ -94,7 +94,9 @@ fn access(keys: u64) -> f64 {
     let mut last = 0;
     median((0..ROUNDS as u64).map(|round| {
         // Each access waits for the one before, as steps of a look-up do.
-        each(round, words, |number| last = memory[((number ^ (last & 1)) % words) as usize])
+        each(round, words, |number| {
+            last = black_box(memory[((number ^ (last & 1)) % words) as usize]);
+        })
     }))
 }
 

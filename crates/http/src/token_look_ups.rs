@@ -1,15 +1,14 @@
 //! Look-ups of clients of the token endpoint where a statement costs more than what it finds (PostgreSQL): one thread asks for all who
 //! wait at the same time.
 //!
-//! Nobody waits for company: after a rest as long as a statement, whoever comes is asked for at once, alone. Who comes during a statement and
-//! the rest after it forms the next one. Each statement begins after everybody in it has come, and the number of changes is looked at after that and before it, so
+//! Nobody waits for company, but for those whose requests the same event loop has at hand already: when it has been through them, it says that
+//! all are there. Then all who wait are asked for, or as soon as the statement is over that is under way. Each statement begins after everybody in it has come, and the number of changes is looked at after that and before it, so
 //! that what is found is as fresh, and is kept by the same rules, as if each had been looked for alone.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, JoinHandle, ThreadId};
-use std::time::{Duration, Instant as Stopwatch};
 
 use claviger_domain::{ClientId, EntityId};
 use claviger_storage::{StorageError, Store, TokenClient};
@@ -21,10 +20,6 @@ use crate::state::Derived;
 /// The most that one statement asks for: what it costs beside them is spread thinly then, and the first one need not wait long for the
 /// others.
 const MOST_AT_ONCE: usize = 64;
-
-/// After a statement comes none for as long as it took, and for no longer than this: where tokens are signed slowly their requests come one
-/// by one, and each would have a statement of its own.
-const LONGEST_REST: Duration = Duration::from_millis(1);
 
 /// What was found of one client.
 pub(crate) struct LookedUp {
@@ -46,7 +41,7 @@ struct Shared {
     store: Store,
     derived: Arc<Derived>,
     queue: Mutex<Queue>,
-    /// Somebody came, or nobody will any more.
+    /// Somebody is due, or nobody will be any more.
     news: Condvar,
 }
 
@@ -54,8 +49,10 @@ struct Shared {
 struct Queue {
     waiting: Waiting,
     thread: Option<JoinHandle<()>>,
-    /// Whether the thread waits, and must be told when somebody comes.
-    idle: bool,
+    /// Event loops, by their threads, that are in a turn in which somebody has come, and will say when it is over.
+    in_turn: Vec<ThreadId>,
+    /// Whether one of them has said so, and nobody was asked for since.
+    due: bool,
     closed: bool,
 }
 
@@ -114,12 +111,19 @@ impl Waiting {
     }
 }
 
-/// Wakes the thread, also if the request ends before it has come to that.
-struct Wakes<'a>(&'a Condvar);
+/// Says at its end that all are there who come in this turn of an event loop, also if the request ends before it has come to that.
+struct TurnOver<'a> {
+    shared: &'a Shared,
+    thread: ThreadId,
+}
 
-impl Drop for Wakes<'_> {
+impl Drop for TurnOver<'_> {
     fn drop(&mut self) {
-        self.0.notify_one();
+        let mut queue = self.shared.lock();
+        queue.in_turn.retain(|thread| *thread != self.thread);
+        queue.due = true;
+        drop(queue);
+        self.shared.news.notify_one();
     }
 }
 
@@ -135,19 +139,24 @@ impl TokenLookUps {
     /// Those of [`Store::find_token_clients`], which all get who were asked for together.
     pub(crate) async fn find(&self, client_id: &ClientId, on: Option<EntityId>) -> Found {
         let (answer, found) = oneshot::channel();
-        let wakes = {
+        let thread = thread::current().id();
+        let is_first = {
             let mut queue = self.shared.lock();
             if queue.thread.is_none() {
                 queue.thread = Some(self.start()?);
             }
             queue.waiting.wanted.push((client_id.clone(), on));
-            queue.waiting.waiters.push((thread::current().id(), answer));
-            mem::take(&mut queue.idle).then_some(Wakes(&self.shared.news))
+            queue.waiting.waiters.push((thread, answer));
+            let is_first = !queue.in_turn.contains(&thread);
+            if is_first {
+                queue.in_turn.push(thread);
+            }
+            is_first
         };
-        if let Some(wakes) = wakes {
-            // Whoever else is ready now on this event loop gets into the same statement.
+        if is_first {
+            let turn = TurnOver { shared: &self.shared, thread };
             yield_now().await;
-            drop(wakes);
+            drop(turn);
         }
         // Dropping the rest tells the others.
         match found.await {
@@ -189,26 +198,26 @@ impl Shared {
     /// Answers whoever comes, until nobody will any more.
     fn work(&self) {
         while let Some(some) = self.next() {
-            let start = Stopwatch::now();
             // Nothing is changed there that a panic could leave in halves. Dropped answers tell of it.
             if catch_unwind(AssertUnwindSafe(|| self.answer(some))).is_err() {
                 tracing::error!("a look-up of clients of the token endpoint panicked");
             }
-            thread::sleep(start.elapsed().min(LONGEST_REST));
         }
     }
 
-    /// Waits until somebody waits.
+    /// Waits until somebody is due.
     fn next(&self) -> Option<Waiting> {
         let mut queue = self.lock();
         loop {
             if queue.closed {
                 return None;
             }
-            if !queue.waiting.wanted.is_empty() {
-                return Some(queue.waiting.take());
+            if queue.due && !queue.waiting.wanted.is_empty() {
+                let some = queue.waiting.take();
+                queue.due = !queue.waiting.wanted.is_empty();
+                return Some(some);
             }
-            queue.idle = true;
+            queue.due = false;
             queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }

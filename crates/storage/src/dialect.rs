@@ -406,7 +406,10 @@ pub(crate) fn set_scanning(connection: &mut AnyConnection, scanning: bool) -> Qu
             connection.batch_execute(&format!("PRAGMA cache_size = -{cache}; PRAGMA shrink_memory"))
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => Ok(()),
+        AnyConnection::Postgres(_) => {
+            let _ = scanning;
+            Ok(())
+        }
     }
 }
 
@@ -509,7 +512,10 @@ pub(crate) fn try_serve_lock(
 ) -> Result<bool, StorageError> {
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Ok(true),
+        AnyConnection::Sqlite(_) => {
+            let _ = wanted;
+            Ok(true)
+        }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => {
             let key = advisory_key(connection, "serve")?;

@@ -1,8 +1,10 @@
 //! The table of API keys in parts, for several readers at once. A part is what each database finds without looking through the
 //! others: rows in the order in which SQLite keeps them, and beginnings of ids on PostgreSQL, where they are random.
 
+#[cfg(feature = "sqlite")]
 use diesel::dsl::sql;
 use diesel::prelude::*;
+#[cfg(feature = "sqlite")]
 use diesel::sql_types::{BigInt, Nullable};
 
 use crate::api_key_rows::{COLUMNS, Row};

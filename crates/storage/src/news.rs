@@ -75,13 +75,15 @@ impl News {
         }
     }
 
-    /// Calls the listener with the news of one write.
-    pub(crate) fn deliver(&self, changes: &[Change]) {
-        let Some(listener) = self.listener.get().filter(|_| !changes.is_empty()) else { return };
-        if catch_unwind(AssertUnwindSafe(|| listener(changes))).is_err() {
+    /// Calls the listener with the news of one write. `false` if they are lost: memory must be loaded again.
+    pub(crate) fn deliver(&self, changes: &[Change]) -> bool {
+        let Some(listener) = self.listener.get().filter(|_| !changes.is_empty()) else { return true };
+        let delivered = catch_unwind(AssertUnwindSafe(|| listener(changes))).is_ok();
+        if !delivered {
             tracing::error!("the listener for changes panicked");
             self.doubt();
         }
+        delivered
     }
 
     fn doubt(&self) {

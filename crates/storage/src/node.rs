@@ -200,8 +200,9 @@ impl Shared {
             };
             let Some(seen) = &*seen else { return false };
             // Otherwise something that came later may have been read with it.
-            if !seen.sees(transaction_id) {
-                self.news.deliver(made);
+            if !seen.sees(transaction_id) && !self.news.deliver(made) {
+                // Until the thread has loaded it again.
+                self.whole.store(false, Ordering::SeqCst);
             }
             self.untold.store(true, Ordering::SeqCst);
             return true;
@@ -378,11 +379,15 @@ impl Follower {
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
         let position = match changes_since(connection, &position) {
             Ok((changes, position)) => {
-                let seen = Seen::at(&position);
-                let mut shared = lock(&self.shared.seen);
-                // Doubts about that are found at the next reading, which comes at once.
+                let mut seen = lock(&self.shared.seen);
                 self.shared.news.deliver(&changes);
-                *shared = Some(seen);
+                *seen = Some(Seen::at(&position));
+                // While the lock is held nothing is taken in, and so not lost either.
+                let whole = self.shared.news.doubts() == self.seen_doubts;
+                self.shared.whole.store(whole, Ordering::SeqCst);
+                if !whole {
+                    return Ok(());
+                }
                 position
             }
             Err(error @ StorageError::Corrupt { .. }) => {
@@ -393,12 +398,7 @@ impl Follower {
             }
             Err(error) => return Err(error),
         };
-        if self.shared.news.doubts() != self.seen_doubts {
-            self.shared.whole.store(false, Ordering::SeqCst);
-            return Ok(());
-        }
         self.position = Some(position);
-        self.shared.whole.store(true, Ordering::SeqCst);
         {
             let mut progress = lock(&self.shared.progress);
             progress.applied_until = progress.applied_until.max(began);

@@ -222,7 +222,9 @@ impl Store {
                     .map_err(|error| translate(error).into_error())?;
             } else {
                 let news = &self.inner.news;
-                news.commit(&mut pooled.connection, || news.deliver(&changes))?;
+                news.commit(&mut pooled.connection, || {
+                    news.deliver(&changes);
+                })?;
             }
             Ok(value)
         });

@@ -73,9 +73,11 @@ pub(crate) fn identity(connection: &mut AnyConnection) -> Option<String> {
     query.get_result::<Value>(connection).ok().map(|row| row.value)
 }
 
-/// How far commits have been told by now. What is read afterwards holds all of these.
+/// How far commits have been told by now. What is read afterwards holds all of these. A sequence from which no number was drawn
+/// yet has the first one as its last value already.
 pub(crate) fn barrier(connection: &mut AnyConnection) -> Result<i64, StorageError> {
-    one(diesel::dsl::sql::<BigInt>("SELECT last_value FROM feed_barrier"), connection)
+    let query = "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM feed_barrier";
+    one(diesel::dsl::sql::<BigInt>(query), connection)
 }
 
 /// What is visible in the open transaction, or now.

@@ -139,6 +139,13 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    /// Its thread is waited for, and must not stand still for ever after a test that failed.
+    fn drop(&mut self) {
+        self.hold.store(false, Ordering::SeqCst);
+    }
+}
+
 fn insert_tenant(store: &Store, number: u128) {
     write(store, move |tx| tx.insert_tenant(&objects::tenant(number)));
 }
@@ -147,6 +154,7 @@ fn delete_tenant(store: &Store, number: u128) {
     assert!(write(store, move |tx| tx.delete_tenant(TenantId::from_u128(number))));
 }
 
+/// The first deletion is the first thing that is told in a new database.
 pub fn nodes_hear_of_each_other(db: &Database) {
     let nodes = [Node::start(db, DEFAULT_LEASE), Node::start(db, DEFAULT_LEASE)];
     for [writer, reader] in [[0, 1], [1, 0]] {

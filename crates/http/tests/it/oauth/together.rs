@@ -208,6 +208,9 @@ mod held_up {
             world.grant(&on, recipient, &["read"]);
         }
         let scope = target(&on, "read");
+        // A deletion is answered when everything before it has been read back: nothing of it comes later and is taken for news.
+        let entity = world.entity(json!({}));
+        world.home.delete(&format!("/api/entity/{}", text(&entity, "id"))).done();
         // Types and permissions are known from here on, so that one statement finds all.
         ask_for(server, &other, &scope).ok();
         close_gate(server);

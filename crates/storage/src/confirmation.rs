@@ -1,15 +1,11 @@
 //! After a commit on PostgreSQL: it is told to all nodes, and whoever has taken something away waits until none of them decides
 //! from what was before.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::conn::AnyConnection;
-use crate::dialect::node::{Announced, Laggard};
+use crate::dialect::node::Announced;
 use crate::lease::Moment;
-use crate::news::lock;
-use crate::node::Shared;
 use crate::serving::OwnNode;
 use crate::transaction::Recorded;
 use crate::{StorageError, Store, dialect};
@@ -77,34 +73,15 @@ pub(crate) fn wait(store: &Store, own: Option<&OwnNode>, wait: WaitFor, committe
         return;
     }
     if let WaitFor::All(announced) = wait {
-        wait_for_others(store, own.map(|own| &**own), announced, committed);
+        wait_for_others(store, own.map(|own| own.id.as_str()), announced, committed);
     }
 }
 
-/// When the state of nodes was seen first in which they are now.
-#[derive(Debug, Default)]
-pub(crate) struct Sightings(Mutex<HashMap<Laggard, Moment>>);
-
-impl Sightings {
-    /// Notes in which state nodes were at a look that is over. Those that are not in one of them any more are forgotten.
-    pub(crate) fn note(&self, seen: &[Laggard]) {
-        let now = Moment::now();
-        let mut sightings = lock(&self.0);
-        let first = seen.iter().map(|node| (node.clone(), sightings.get(node).copied().unwrap_or(now)));
-        *sightings = first.collect();
-    }
-
-    /// Whether the node's lease must be over if it is still in that state: it renewed it before it was seen so.
-    fn must_be_over(&self, node: &Laggard) -> bool {
-        let lease = Duration::from_millis(node.lease_milliseconds.unsigned_abs());
-        lock(&self.0).get(node).is_some_and(|first| first.elapsed() > lease.saturating_add(MARGIN))
-    }
-}
-
-/// Waits until every other node has read the commit, or its lease must have ended. Those are taken off the list, so that the next
-/// change does not wait for them.
-fn wait_for_others(store: &Store, own: Option<&Shared>, announced: Announced, committed: Moment) {
-    let own_id = own.map(|own| own.id.as_str());
+/// Waits until every other node has read the commit, or until all leases have ended that rest on what was read before it. Nodes that
+/// have not read it then are taken off the list, so that the next change does not wait for them.
+///
+/// How long a node has shown no sign says nothing about its lease: after a crash the database may show its row as it was long before.
+fn wait_for_others(store: &Store, own_id: Option<&str>, announced: Announced, committed: Moment) {
     let lease = Duration::from_millis(announced.lease_milliseconds.unsigned_abs());
     let end = committed.after(lease.saturating_add(MARGIN));
     let [often, seldom] = LOOK_EVERY;
@@ -113,9 +90,7 @@ fn wait_for_others(store: &Store, own: Option<&Shared>, announced: Announced, co
         let looked = store.on_connection(|connection| {
             let mut left = 0_usize;
             for node in dialect::node::laggards(connection, announced.barrier, own_id)? {
-                // Whoever has not confirmed at the end had its last lease from before the commit.
-                let is_over = over || own.is_some_and(|own| own.sightings.must_be_over(&node));
-                if is_over && dialect::node::expel(connection, &node)? {
+                if over && dialect::node::expel(connection, &node)? {
                     tracing::warn!(
                         node = node.id,
                         "a node did not follow a change within its lease, and is taken off the list"

@@ -132,8 +132,8 @@ impl Touched {
     }
 }
 
-/// What has happened since `position`, and the new position. The changes say how things are now; what was touched several
-/// times is told of once.
+/// What has happened since `position`, but for what these transactions did, and the new position. The changes say how things are now;
+/// what was touched several times is told of once.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] when a row makes no sense: whoever follows must load everything again, which leaves such rows
@@ -141,6 +141,7 @@ impl Touched {
 pub(crate) fn changes_since(
     connection: &mut AnyConnection,
     position: &Position,
+    but_for: &[i64],
 ) -> Result<(Vec<Change>, Position), StorageError> {
     use diesel::connection::TransactionManager;
 
@@ -148,7 +149,7 @@ pub(crate) fn changes_since(
 
     let failed = |error| dialect::translate(error).into_error();
     dialect::begin_read(connection).map_err(failed)?;
-    let outcome = read(connection, position);
+    let outcome = read(connection, position, but_for);
     let ended = Transactions::rollback_transaction(connection).map_err(failed);
     let outcome = outcome?;
     ended?;
@@ -158,8 +159,10 @@ pub(crate) fn changes_since(
 fn read(
     connection: &mut AnyConnection,
     position: &Position,
+    but_for: &[i64],
 ) -> Result<(Vec<Change>, Position), StorageError> {
     let Snapshot { snapshot, newest } = dialect::node::snapshot(connection)?;
+    let but_for = but_for.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut touched = Touched::default();
     let mut after = 0;
     loop {
@@ -168,12 +171,13 @@ fn read(
                     CASE entity WHEN 'Role' THEN \"before\" END AS role_before \
              FROM change WHERE transaction_id >= pg_snapshot_xmin($1::pg_snapshot)::text::bigint AND id > $3 \
              AND (transaction_id > $2 OR NOT pg_visible_in_snapshot(transaction_id::text::xid8, $1::pg_snapshot)) \
-             ORDER BY id LIMIT $4",
+             AND transaction_id <> ALL (string_to_array($5, ',')::bigint[]) ORDER BY id LIMIT $4",
         )
         .bind::<Text, _>(&position.snapshot)
         .bind::<BigInt, _>(position.newest)
         .bind::<BigInt, _>(after)
         .bind::<BigInt, _>(ROWS_AT_ONCE)
+        .bind::<Text, _>(&but_for)
         .load(connection)
         .map_err(|error| dialect::translate(error).into_error())?;
         let last = rows.len() < usize::try_from(ROWS_AT_ONCE).unwrap_or(0);

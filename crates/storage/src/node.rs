@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use claviger_domain::{Change, Permissions};
 
-use crate::confirmation::Sightings;
 use crate::conn::{AnyConnection, Role};
 use crate::feed::{Position, Seen, changes_since};
 use crate::lease::{Lease, Moment, SharedMoment};
@@ -27,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The time between two words to the other nodes about what was made here. Each makes all of them read, and nobody waits
 /// for that.
 const TELL_EVERY: Duration = Duration::from_millis(10);
+/// Transactions that were taken in and are not read back. What goes beyond is read back, which does no harm.
+const MOST_TAKEN_IN: usize = 10_000;
 /// How long to wait after a failure: at first, and at most.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -58,12 +59,19 @@ pub(crate) struct Shared {
     /// That the thread has applied something.
     applied: Condvar,
     news: Arc<News>,
-    pub(crate) sightings: Sightings,
-    /// What memory holds at least; `None` while it is loaded. Whoever passes on news holds it, so that nothing older comes after
-    /// something newer.
-    seen: Mutex<Option<Seen>>,
+    /// `None` while memory is loaded. Whoever passes on news holds it, so that nothing older comes after something newer.
+    held: Mutex<Option<Held>>,
     /// Whether this node has made something that the others were not told of.
     untold: AtomicBool,
+}
+
+/// What memory holds at least.
+struct Held {
+    /// What was read.
+    seen: Seen,
+    /// Transactions that were taken in since what was read was passed on. A reading that sees them need not read them: nothing older
+    /// has come after them.
+    taken_in: Vec<i64>,
 }
 
 struct Progress {
@@ -97,8 +105,7 @@ impl Node {
             bell: Condvar::new(),
             applied: Condvar::new(),
             news: Arc::clone(&store.inner.news),
-            sightings: Sightings::default(),
-            seen: Mutex::new(None),
+            held: Mutex::new(None),
             untold: AtomicBool::new(false),
         });
         let foreign = dialect::node::forget_foreign_transactions(&mut connection)?;
@@ -193,16 +200,20 @@ impl Shared {
         }
         let end = committed.after(self.lease_time);
         while Moment::now() < end {
-            let Ok(seen) = self.seen.try_lock() else {
+            let Ok(mut held) = self.held.try_lock() else {
                 // Somebody else's news take microseconds.
                 std::thread::sleep(Duration::from_micros(20));
                 continue;
             };
-            let Some(seen) = &*seen else { return false };
+            let Some(held) = &mut *held else { return false };
             // Otherwise something that came later may have been read with it.
-            if !seen.sees(transaction_id) && !self.news.deliver(made) {
-                // Until the thread has loaded it again.
-                self.whole.store(false, Ordering::SeqCst);
+            if !held.seen.sees(transaction_id) {
+                if !self.news.deliver(made) {
+                    // Until the thread has loaded it again.
+                    self.whole.store(false, Ordering::SeqCst);
+                } else if held.taken_in.len() < MOST_TAKEN_IN {
+                    held.taken_in.push(transaction_id);
+                }
             }
             self.untold.store(true, Ordering::SeqCst);
             return true;
@@ -377,11 +388,19 @@ impl Follower {
             None => self.load(doubts)?,
         };
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
-        let position = match changes_since(connection, &position) {
+        let taken_in = lock(&self.shared.held).as_ref().map(|held| held.taken_in.clone()).unwrap_or_default();
+        let position = match changes_since(connection, &position, &taken_in) {
             Ok((changes, position)) => {
-                let mut seen = lock(&self.shared.seen);
+                let mut held = lock(&self.shared.held);
                 self.shared.news.deliver(&changes);
-                *seen = Some(Seen::at(&position));
+                let seen = Seen::at(&position);
+                // What was taken in during this reading, which does not know of it, is read by the next one: at once if a name or an
+                // id was given up that may have been taken again.
+                let taken_in = held.take().map(|held| held.taken_in).unwrap_or_default();
+                if changes.iter().any(gives_up) && !taken_in.iter().all(|number| seen.sees(*number)) {
+                    self.shared.ask(Moment::now());
+                }
+                *held = Some(Held { seen, taken_in: Vec::new() });
                 // While the lock is held nothing is taken in, and so not lost either.
                 let whole = self.shared.news.doubts() == self.seen_doubts;
                 self.shared.whole.store(whole, Ordering::SeqCst);
@@ -414,11 +433,6 @@ impl Follower {
         match if self.joined { dialect::node::confirm(connection, id, barrier)? } else { None } {
             Some(nodes) => {
                 self.shared.nodes.store(nodes.unsigned_abs(), Ordering::SeqCst);
-                if nodes > 1 {
-                    // All of them, however far they are.
-                    let others = dialect::node::laggards(connection, i64::MAX, Some(id))?;
-                    self.shared.sightings.note(&others);
-                }
                 self.shared.read.set(began);
                 self.shared.lease.run_until(began.after(self.shared.lease_time));
             }
@@ -439,7 +453,7 @@ impl Follower {
     /// Loads memory, and answers a position at which it is at least.
     fn load(&mut self, doubts: u64) -> Result<Position, StorageError> {
         self.shared.whole.store(false, Ordering::SeqCst);
-        *lock(&self.shared.seen) = None;
+        *lock(&self.shared.held) = None;
         self.shared.lease.end();
         let connection = self.session.as_mut().ok_or(StorageError::Unavailable)?;
         if std::mem::take(&mut self.joined) {
@@ -466,6 +480,18 @@ impl Shared {
     fn read_nothing(&self) -> bool {
         lock(&self.progress).applied_until == Moment::START
     }
+}
+
+/// Whether this takes away what another object can have afterwards.
+fn gives_up(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::ApiKeyDeleted { .. }
+            | Change::TenantDeleted(_)
+            | Change::IpAccessControlListDeleted(_)
+            | Change::RoleDeleted(_)
+            | Change::KeyDeleted(_)
+    )
 }
 
 /// Whether what was made refers to nothing that another node may have made a moment ago.
@@ -512,8 +538,7 @@ mod tests {
             bell: Condvar::new(),
             applied: Condvar::new(),
             news,
-            sightings: Sightings::default(),
-            seen: Mutex::new(None),
+            held: Mutex::new(None),
             untold: AtomicBool::new(false),
         }
     }
@@ -532,10 +557,11 @@ mod tests {
         };
         assert_eq!(taken(5), (false, 0), "memory is being loaded");
         let position = Position::for_tests("5:9:6", 8);
-        *lock(&shared.seen) = Some(Seen::at(&position));
+        *lock(&shared.held) = Some(Held { seen: Seen::at(&position), taken_in: Vec::new() });
         assert_eq!(taken(5), (true, 0), "it was read, and what came after it maybe too");
         assert_eq!(taken(6), (true, 2));
         assert_eq!(taken(9), (true, 2));
+        assert_eq!(lock(&shared.held).as_ref().map(|held| held.taken_in.clone()), Some(vec![6, 9]));
         drop(shared);
     }
 
@@ -543,7 +569,7 @@ mod tests {
     fn nobody_waits_longer_than_a_lease_for_news_that_hang() {
         let heard = Arc::default();
         let shared = shared(Duration::from_millis(5), &heard);
-        let _hangs = lock(&shared.seen);
+        let _hangs = lock(&shared.held);
         assert!(!shared.take_in(&[Change::EntitiesWritten], 1, Moment::now()));
         assert_eq!(heard.load(Ordering::SeqCst), 0);
     }

@@ -33,7 +33,7 @@ struct Value {
 }
 
 /// A node that has not read as far as it should.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, QueryableByName)]
+#[derive(Debug, QueryableByName)]
 pub(crate) struct Laggard {
     /// Its name on the list.
     #[diesel(sql_type = Text)]
@@ -41,9 +41,6 @@ pub(crate) struct Laggard {
     /// How often it has renewed its lease.
     #[diesel(sql_type = BigInt)]
     pub(crate) renewed: i64,
-    /// How long that lasts.
-    #[diesel(sql_type = BigInt)]
-    pub(crate) lease_milliseconds: i64,
 }
 
 /// One number.
@@ -121,13 +118,13 @@ pub(crate) fn announce(
     .map_err(failed)
 }
 
-/// The other nodes, or those of them that have not read as far as this.
+/// The other nodes that have not read as far as this.
 pub(crate) fn laggards(
     connection: &mut AnyConnection,
     barrier: i64,
     own_id: Option<&str>,
 ) -> Result<Vec<Laggard>, StorageError> {
-    diesel::sql_query("SELECT id, renewed, lease_milliseconds FROM node WHERE applied < $1 AND id <> $2")
+    diesel::sql_query("SELECT id, renewed FROM node WHERE applied < $1 AND id <> $2")
         .bind::<BigInt, _>(barrier)
         .bind::<Text, _>(own_id.unwrap_or_default())
         .load(connection)

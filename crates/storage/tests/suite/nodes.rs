@@ -310,6 +310,20 @@ pub fn nodes_read_what_commits_late(db: &Database) {
     assert_eq!(node.serving.generation(), 0);
 }
 
+pub fn nodes_hear_once_of_what_they_make(db: &Database) {
+    let (node, other) = (Node::start(db, DEFAULT_LEASE), Node::start(db, DEFAULT_LEASE));
+    let heard = |node: &Node| node.memory.lock().unwrap().entities;
+    for number in 1..4 {
+        write(&node.store, move |tx| tx.insert_entity_type(&objects::entity_type(number)));
+    }
+    assert_eq!(heard(&node), 3);
+    // A deletion is answered when everything before it has been read.
+    insert_tenant(&other.store, 1);
+    delete_tenant(&other.store, 1);
+    assert_eq!(heard(&node), 3);
+    assert!((1..=3).contains(&heard(&other)));
+}
+
 pub fn nodes_read_what_nobody_tells(db: &Database) {
     let node = Node::start(db, DEFAULT_LEASE);
     insert_tenant(&node.store, 1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use claviger_authz::{Access, AddressRules, CompiledPermissions};
 use claviger_domain::{ApiKeyId, Instant, TenantId};
+use smol_str::SmolStr;
 
 use crate::shared::Number;
 
@@ -48,8 +49,8 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) id: ApiKeyId,
-    /// Without the room to grow that a `String` keeps.
-    pub(crate) name: Option<Box<str>>,
+    /// Up to 23 bytes of it lie in the slot itself, where a look-up finds them without another way to memory.
+    pub(crate) name: Option<SmolStr>,
     pub(crate) expiration_millis: i64,
     pub(crate) permissions: Number,
     /// That of the key's tenant, or the one for no tenant.
@@ -99,10 +100,10 @@ impl Slot {
 mod tests {
     use super::*;
 
-    /// With the digest 88 bytes, which an allocator in steps of 16 bytes makes 96: of the budget of 150 bytes per key that
-    /// leaves 32 for a name and the rest for the map.
+    /// With the digest 96 bytes, name included, which an allocator in steps of 16 bytes makes 112: of the budget of 150 bytes per
+    /// key that leaves 38 for the map.
     #[test]
     fn a_slot_is_small() {
-        assert!(size_of::<Slot>() <= 56, "{}", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 64, "{}", size_of::<Slot>());
     }
 }

@@ -10,6 +10,7 @@ use claviger_domain::{
     ApiKey, ApiKeyDigest, ApiKeyId, Change, Permissions, PreviousApiKeyDigest, TenantId, TenantState,
 };
 use papaya::{Guard, HashMap};
+use smol_str::SmolStr;
 
 use crate::Entry;
 use crate::entry::Slot;
@@ -255,7 +256,7 @@ impl Keyring {
         let mut slot = || {
             let Numbers { permissions, tenant } = acquire(guard);
             Slot {
-                name: api_key.name.as_ref().map(|name| name.as_str().into()),
+                name: api_key.name.as_ref().map(|name| SmolStr::new(name.as_str())),
                 addresses: api_key.ip_access_control_list_id.map(|id| self.shared.list_number(id)),
                 key_manager: api_key.key_manager,
                 disabled: api_key.disabled,

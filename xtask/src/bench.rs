@@ -80,12 +80,12 @@ pub(crate) fn verify(openssl: OpenSsl, quick: bool) -> Result<()> {
     let version = String::from_utf8_lossy(&version.stdout);
     let version = version.split(' ').nth(1).unwrap_or_default().to_owned();
     if quick {
-        let mut command = server_bench(openssl, "verify");
+        let mut command = server_bench_with(openssl, "verify", ",claviger-http/without");
         let output = crate::run::read(command.args(["--", "1000"]).env_remove(URL_VARIABLE))?;
         print!("{output}");
         return verdict(&output);
     }
-    let output = measured(openssl, "verify")?;
+    let output = with_databases(&mut server_bench_with(openssl, "verify", ",claviger-http/without"))?;
     report::write("verify", &output, &[("wrk", version)])?;
     verdict(&output)
 }

@@ -72,7 +72,7 @@ fn bench_clippy(openssl: OpenSsl) -> Vec<String> {
         ["clippy", "-p", "claviger-http", "--lib", "--benches"].map(str::to_owned).into();
     arguments.extend(openssl.arguments(&["claviger-http".to_owned()]));
     if let Some(features) = arguments.last_mut() {
-        features.push_str(",claviger-http/sabotage-timing");
+        features.push_str(",claviger-http/sabotage,claviger-http/sabotage-timing,claviger-http/without");
     }
     arguments.extend(["--", "-D", "warnings"].map(str::to_owned));
     arguments

@@ -4,7 +4,8 @@
 //!
 //! `cargo xtask bench verify` runs it with 1 000 and 1 000 000 keys, on SQLite and, where there is one, on the PostgreSQL of
 //! `CLAVIGER_TEST_POSTGRES_URL`; an argument restricts it to one of these numbers. Rounds of the two take turns, and who begins
-//! changes. What counts are the medians of the ratios of a round. The last line says whether what is promised was reached.
+//! changes. What counts are the medians of the ratios of a round. A second table compares, on SQLite, with servers that leave something
+//! out. The last line says whether what is promised was reached.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,6 +33,7 @@ mod server;
 
 use std::process::ExitCode;
 
+use claviger_http::{Part, leave_out};
 use databases::{median, on_each_database};
 use load::{Keys, Shown};
 use server::{Process, run_server};
@@ -42,6 +44,10 @@ const PROMISES: [(usize, f64); 2] = [(1_000, 0.90), (1_000_000, 0.85)];
 /// How many times the bare handler's 99th percentile, and its processor time, a check may take.
 const MOST_P99: f64 = 1.5;
 const MOST_PROCESSOR: f64 = 1.25;
+/// What may be left out, and its name on the command line.
+const PARTS: [(&str, Part); 2] = [("uses", Part::Uses), ("metrics", Part::Metrics)];
+/// How many times what a check takes without uses it may take with them.
+const MOST_WITH_USES: f64 = 1.03;
 const ROUNDS: usize = 7;
 const SECONDS: usize = 1;
 
@@ -105,10 +111,63 @@ fn measure(database: &str, url: &str, number: usize, promise: f64) -> bool {
     all_reached
 }
 
+/// Compares servers that leave something out with one that does not, each on a copy of one database, prints a row for each, and
+/// answers whether uses cost no more than is promised.
+#[cfg(feature = "sqlite")]
+fn compare_parts(number: usize) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let database = |name: &str| directory.path().join(name);
+    let url = |name: &str| format!("sqlite:{}", database(name).display());
+    drop(Process::start(&["serve", &url("all")]));
+    let file = directory.path().join("keys");
+    let width = keys::fill(&url("all"), number, &file);
+    let keys = Keys { file, width };
+    for (part, _) in PARTS {
+        std::fs::copy(database("all"), database(part)).unwrap();
+    }
+    let mut all = Process::start(&["serve", &url("all")]);
+    let mut others = PARTS.map(|(part, _)| (part, Process::start(&["serve", &url(part), part])));
+    let mut reached = true;
+    for connections in CONNECTIONS {
+        let round = |server: &Process, seed: usize| load::run(server, &keys, connections, SECONDS, seed);
+        let mut rounds = vec![Vec::new(); PARTS.len()];
+        // The first one only warms up.
+        for turn in 0..=ROUNDS {
+            let seed = turn + 1;
+            let with = round(&all, seed);
+            let mut order: Vec<_> = (0..PARTS.len()).collect();
+            order.rotate_left(turn % PARTS.len());
+            for place in order {
+                let without = round(&others[place].1, seed);
+                if turn > 0 {
+                    rounds[place].push((with, without));
+                }
+            }
+        }
+        for ((part, _), rounds) in others.iter().zip(&rounds) {
+            let ratio = |what: fn(&Shown) -> f64| {
+                median(rounds.iter().map(|(with, without)| what(with) / what(without)))
+            };
+            let (rate, processor) = (ratio(|shown| shown.rate), ratio(|shown| shown.processor));
+            let good = *part != "uses" || rate * MOST_WITH_USES >= 1.0;
+            reached &= good;
+            println!(
+                "| {number} | {connections} | {part} | {} | {processor:.2} |",
+                judged(format!("{:.0} %", rate * 100.0), good),
+            );
+        }
+    }
+    for server in others.iter_mut().map(|(_, server)| server).chain([&mut all]) {
+        server.child.kill().unwrap();
+    }
+    reached
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let only = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["serve", url] => {
+        ["serve", url, parts @ ..] => {
+            PARTS.iter().filter(|(name, _)| parts.contains(name)).for_each(|(_, part)| leave_out(*part));
             run_server(url);
             return ExitCode::SUCCESS;
         }
@@ -128,6 +187,17 @@ fn main() -> ExitCode {
         PROMISES.into_iter().filter(|(number, _)| only.is_none_or(|only| only == *number))
     {
         on_each_database(|database, url| reached &= measure(database, url, number, promise));
+    }
+    #[cfg(feature = "sqlite")]
+    {
+        println!(
+            "\n| keys | connections | beside a server without | share of its checks/s | ratio of processor time |"
+        );
+        println!("| ---: | ---: | --- | ---: | ---: |");
+        for (number, _) in PROMISES.into_iter().filter(|(number, _)| only.is_none_or(|only| only == *number))
+        {
+            reached &= compare_parts(number);
+        }
     }
     println!("{}", if reached { "what is promised was reached" } else { "what is promised was missed" });
     ExitCode::SUCCESS

@@ -36,6 +36,7 @@ use crate::ops::token::ValidateToken;
 use crate::routes::{Dialect, Found, Guard, Operation, Route, Takes, find};
 use crate::shared_body::SharedBody;
 use crate::state::{AppState, Worker};
+use crate::without::{Part, is_done};
 
 /// The largest body that is read, in bytes.
 pub(crate) const MAXIMUM_BODY: usize = 1024 * 1024;
@@ -136,7 +137,9 @@ fn finish(
         seen.refused = true;
         seen.worker.state.metrics.refused(place);
     }
-    seen.worker.tally.request(seen.route, answer.status);
+    if is_done(Part::Metrics) {
+        seen.worker.tally.request(seen.route, answer.status);
+    }
     let request_id = seen.worker.next_request_id();
     log(request, request_id.as_str(), &seen, answer.status, error.as_ref(), stopwatch);
     response(request, answer, error.as_ref(), request_id.as_str(), seen.dialect)
@@ -238,9 +241,13 @@ impl Drop for Seen<'_> {
     /// along, but not what was done for it, nor the trace of that.
     fn drop(&mut self) {
         if let (Some(value), false) = (self.caller, self.refused) {
-            self.worker.tally.allowed();
-            let now = self.used_at.unwrap_or_else(|| self.worker.state.now());
-            self.worker.usage.note(value, now, self.client.address());
+            if is_done(Part::Metrics) {
+                self.worker.tally.allowed();
+            }
+            if is_done(Part::Uses) {
+                let now = self.used_at.unwrap_or_else(|| self.worker.state.now());
+                self.worker.usage.note(value, now, self.client.address());
+            }
         }
         if self.entity.is_some() {
             self.worker.tally.allowed();

@@ -36,6 +36,7 @@ mod token_look_ups;
 mod upstream_tokens;
 mod usage;
 mod wire;
+mod without;
 
 pub use client_address::{InvalidTrustedProxies, TrustedProxies};
 pub use handlers::FUSIONAUTH_VERSION;
@@ -56,3 +57,5 @@ pub use server::{
 pub use state::{Clock, system_clock};
 pub use wire::errors::{FUSION_CODES, FusionCodeRow};
 pub use wire::oauth::{OAUTH_ERRORS, OAuthErrorRow};
+#[cfg(feature = "without")]
+pub use without::{Part, leave_out};

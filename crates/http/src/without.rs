@@ -1,0 +1,36 @@
+//! What a measurement leaves out of the server, to see what it costs: possible with the feature `without` alone, which no server is
+//! built with.
+
+#[cfg(feature = "without")]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Something that comes with every check.
+#[cfg_attr(not(feature = "without"), expect(unreachable_pub, reason = "only measurements name them"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The note of the use, and the writing of it.
+    Uses,
+    /// The counts of requests and decisions.
+    Metrics,
+}
+
+#[cfg(feature = "without")]
+static LEFT_OUT: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+
+/// Leaves this out from now on.
+#[cfg(feature = "without")]
+pub fn leave_out(part: Part) {
+    LEFT_OUT[part as usize].store(true, Ordering::Relaxed);
+}
+
+/// Whether this is done.
+#[cfg(feature = "without")]
+pub(crate) fn is_done(part: Part) -> bool {
+    !LEFT_OUT[part as usize].load(Ordering::Relaxed)
+}
+
+/// Whether this is done.
+#[cfg(not(feature = "without"))]
+pub(crate) const fn is_done(_: Part) -> bool {
+    true
+}

@@ -26,6 +26,9 @@ const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migration
 #[cfg(feature = "postgres")]
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
+/// The cache of the connection to SQLite that writes, in KiB: new keys go to all places of the indices.
+#[cfg(feature = "sqlite")]
+const WRITE_CACHE: u32 = 4096;
 /// The cache of a connection to SQLite that reads, in KiB.
 #[cfg(feature = "sqlite")]
 const READ_CACHE: u32 = 8192;
@@ -47,7 +50,8 @@ pub(crate) fn connect(options: &StoreOptions, role: Role) -> Result<AnyConnectio
             // The cache is in KiB, and filled only as far as pages are read. The file is in the system's cache anyway, but to copy
             // a page from there takes as long as to find a row. Most reads share one connection: the pool hands out the one that
             // was used last.
-            let (query_only, cache) = if role == Role::Read { ("ON", READ_CACHE) } else { ("OFF", 1024) };
+            let (query_only, cache) =
+                if role == Role::Read { ("ON", READ_CACHE) } else { ("OFF", WRITE_CACHE) };
             // The time-out comes first, so that the statements after it already wait for a lock.
             let setup = format!(
                 "PRAGMA busy_timeout = {}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \

@@ -46,6 +46,8 @@ impl Store {
         let inner = Arc::new(Inner {
             #[cfg(feature = "sqlite")]
             writer: None,
+            #[cfg(feature = "sqlite")]
+            snapshots: Arc::clone(&self.inner.snapshots),
             pool: self.inner.pool.clone(),
             options: self.inner.options.clone(),
             news: Arc::new(News::new()),
@@ -69,6 +71,8 @@ impl Store {
             }
         };
         let mut connection = connection.ok_or_else(over)?;
+        #[cfg(feature = "sqlite")]
+        let _writing = self.inner.snapshots.begin_write();
         Transactions::commit_transaction(&mut connection).map_err(lost)?;
         let committed = Moment::now();
         // Whatever was done may have taken something away from somebody.

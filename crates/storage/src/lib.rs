@@ -45,6 +45,8 @@ pub mod sabotage;
 mod schema;
 mod search;
 mod serving;
+#[cfg(feature = "sqlite")]
+mod snapshots;
 mod store;
 mod tenant_search;
 mod tenants;

@@ -123,6 +123,8 @@ impl Store {
         let _one = lock(&self.inner.migrating);
         let mut connection = dialect::connect(&self.inner.options, Role::Write)?;
         dialect::lock_migrations(&mut connection)?;
+        #[cfg(feature = "sqlite")]
+        let _writing = self.inner.snapshots.begin_write();
         work(&mut connection)
     }
 }

@@ -15,6 +15,8 @@ use crate::file::FileLock;
 use crate::lease::Moment;
 use crate::news::{Inside, Listener, News, lock};
 use crate::serving::OwnNode;
+#[cfg(feature = "sqlite")]
+use crate::snapshots::Snapshots;
 use crate::transaction::{Attempt, ReadTransaction, Recorded, WriteTransaction, attempt};
 #[cfg(feature = "sqlite")]
 use crate::writer::Writer;
@@ -30,6 +32,8 @@ pub(crate) struct Inner {
     // Dropped in this order: the writer finishes before the file is unlocked.
     #[cfg(feature = "sqlite")]
     pub(crate) writer: Option<Writer>,
+    #[cfg(feature = "sqlite")]
+    pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) pool: Pool<Manager>,
     pub(crate) options: StoreOptions,
     pub(crate) news: Arc<News>,
@@ -68,13 +72,20 @@ impl Store {
         let pool = pool(&options)?;
         let mut first = dialect::connect(&options, Role::Write)?;
         dialect::prepare(&mut first)?;
+        #[cfg(feature = "sqlite")]
+        let snapshots = Arc::new(Snapshots::default());
         Ok(Self {
             inner: Arc::new(Inner {
                 #[cfg(feature = "sqlite")]
                 writer: match options.url {
-                    DatabaseUrl::Sqlite(_) => Some(Writer::start(options.clone(), first, Arc::clone(&news))?),
+                    DatabaseUrl::Sqlite(_) => {
+                        let (news, snapshots) = (Arc::clone(&news), Arc::clone(&snapshots));
+                        Some(Writer::start(options.clone(), first, news, snapshots)?)
+                    }
                     DatabaseUrl::Postgres(_) => None,
                 },
+                #[cfg(feature = "sqlite")]
+                snapshots,
                 pool,
                 options,
                 news,

@@ -110,7 +110,7 @@ impl Store {
     /// That is so on SQLite. It looks into its own file in this process, which takes less than the way to another thread and
     /// back. A reader waits for no writer (the file is in WAL mode), nor for recovery or another process: the file was opened
     /// before, and belongs to this process alone. What may happen is that a page has to be read from the disk, as anything may
-    /// that this process touches. A connection is taken only if one is idle; grants with many permissions are left to the
+    /// that this process touches, or one more connection opened for one more thread. Grants with many permissions are left to the
     /// other way, as is what `types` does not know, and whatever fails.
     ///
     /// # Errors
@@ -125,15 +125,16 @@ impl Store {
             return None;
         }
         let on = on.map(|id| id.to_string()).unwrap_or_default();
-        let mut pooled = self.inner.pool.try_get()?;
-        let mut transaction = ReadTransaction::new(&mut pooled.connection);
-        match transaction.short_token_client_rows(client_id.as_str(), &on, MOST_AT_ONCE + 1) {
-            Ok(rows) if rows.len() > MOST_AT_ONCE => None,
-            Ok(rows) => types.client(rows),
-            Err(_) => {
-                pooled.broken = true;
-                None
-            }
+        #[cfg(feature = "sqlite")]
+        let rows = self.inner.snapshots.look_up(&self.inner.options, |connection| {
+            let mut transaction = ReadTransaction::new(connection);
+            transaction.short_token_client_rows(client_id.as_str(), &on, MOST_AT_ONCE + 1)
+        });
+        #[cfg(not(feature = "sqlite"))]
+        let rows: Result<Vec<ShortRow>, StorageError> = Err(StorageError::Unavailable);
+        match rows {
+            Ok(rows) if rows.len() <= MOST_AT_ONCE => types.client(rows),
+            Ok(_) | Err(_) => None,
         }
     }
 

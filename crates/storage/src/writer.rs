@@ -12,6 +12,7 @@ use diesel::connection::TransactionManager;
 
 use crate::conn::{AnyConnection, Role, Transactions};
 use crate::news::{Inside, News, lock};
+use crate::snapshots::Snapshots;
 use crate::transaction::{Attempt, WriteTransaction, attempt};
 use crate::{ATTEMPTS, StorageError, StoreOptions, TxError, dialect};
 
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
 struct Shared {
     options: StoreOptions,
     news: Arc<News>,
+    snapshots: Arc<Snapshots>,
     /// `None` after an error, whereupon its state would be anybody's guess: the next one opens another.
     connection: Mutex<Option<AnyConnection>>,
     /// Writes that are in the queue or taken out of it and not written. While there are any nobody goes first.
@@ -40,13 +42,33 @@ impl Shared {
     fn write(&self, connection: &mut Option<AnyConnection>, mut group: Vec<Box<dyn Job>>) {
         let open = connection.take().map_or_else(|| dialect::connect(&self.options, Role::Write), Ok);
         let outcome = open.and_then(|mut open| {
-            write_group(&mut open, &mut group, &self.news)?;
+            self.write_group(&mut open, &mut group)?;
             *connection = Some(open);
             Ok(())
         });
         for job in group {
             job.answer(&outcome);
         }
+    }
+
+    /// Writes a group in one transaction. `Err` means that nothing of it is in the database. Nobody is answered
+    /// before: what a write was told about another one of its group would be wrong if the commit failed.
+    fn write_group(
+        &self,
+        connection: &mut AnyConnection,
+        group: &mut [Box<dyn Job>],
+    ) -> Result<(), StorageError> {
+        let writing = self.snapshots.begin_write();
+        dialect::begin_write(connection).map_err(|error| dialect::translate(error).into_error())?;
+        for job in group.iter_mut() {
+            job.run(connection)?;
+        }
+        self.news.commit(connection, || {
+            drop(writing);
+            for job in group.iter() {
+                self.news.deliver(job.changes());
+            }
+        })
     }
 }
 
@@ -55,10 +77,11 @@ impl Writer {
         options: StoreOptions,
         connection: AnyConnection,
         news: Arc<News>,
+        snapshots: Arc<Snapshots>,
     ) -> Result<Self, StorageError> {
         let (queue, jobs) = channel();
         let connection = Mutex::new(Some(connection));
-        let shared = Arc::new(Shared { options, news, connection, queued: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { options, news, snapshots, connection, queued: AtomicUsize::new(0) });
         let own = Arc::clone(&shared);
         let thread = Builder::new()
             .name(String::from("sqlite-writer"))
@@ -114,24 +137,6 @@ fn write_groups(shared: &Shared, jobs: &Receiver<Box<dyn Job>>) {
         shared.write(&mut connection, group);
         shared.queued.fetch_sub(size, Ordering::SeqCst);
     }
-}
-
-/// Writes a group in one transaction. `Err` means that nothing of it is in the database. Nobody is answered
-/// before: what a write was told about another one of its group would be wrong if the commit failed.
-fn write_group(
-    connection: &mut AnyConnection,
-    group: &mut [Box<dyn Job>],
-    news: &News,
-) -> Result<(), StorageError> {
-    dialect::begin_write(connection).map_err(|error| dialect::translate(error).into_error())?;
-    for job in group.iter_mut() {
-        job.run(connection)?;
-    }
-    news.commit(connection, || {
-        for job in group.iter() {
-            news.deliver(job.changes());
-        }
-    })
 }
 
 /// A queued write, whatever its types.
@@ -199,7 +204,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, sync_channel};
 
     use claviger_domain::{Actor, Instant, Sealed};
@@ -232,16 +236,22 @@ mod tests {
         let store = Store::open(&options).unwrap();
         store.migrate_up().unwrap();
         let mut connection = dialect::connect(&options, Role::Write).unwrap();
-        let news = News::new();
+        let shared = Shared {
+            options,
+            news: Arc::new(News::new()),
+            snapshots: Arc::default(),
+            connection: Mutex::new(None),
+            queued: AtomicUsize::new(0),
+        };
         let (mut group, outcomes): (Vec<_>, Vec<_>) = closures.into_iter().map(job).unzip();
-        let result = write_group(&mut connection, &mut group, &news);
+        let result = shared.write_group(&mut connection, &mut group);
         for job in group {
             job.answer(&result);
         }
         drop(connection);
         let outcomes = outcomes.into_iter().map(|outcome| outcome.recv().unwrap()).collect();
         let stored = store.read::<_, ()>(|tx| Ok(tx.data_keys()?)).unwrap();
-        (result, outcomes, stored.into_iter().map(|(version, _)| version).collect(), news.doubts())
+        (result, outcomes, stored.into_iter().map(|(version, _)| version).collect(), shared.news.doubts())
     }
 
     #[test]

@@ -187,7 +187,8 @@ suite! {
         clients_looked_up_together_are_found_each_for_itself
         one_row_that_makes_no_sense_is_nobody_elses_matter
         what_is_known_of_types_is_not_read_again
-        only_quick_look_ups_are_made_at_once;
+        only_quick_look_ups_are_made_at_once
+        look_ups_see_every_write;
     transactions:
         an_abort_leaves_nothing
         the_listener_hears_commits_in_order
@@ -224,6 +225,7 @@ suite! {
         a_file_has_one_store
         files_are_for_their_owner
         another_writer_makes_it_busy
+        look_ups_let_the_log_start_anew
     }
     postgres {
     only_postgres:
@@ -235,6 +237,7 @@ suite! {
         nodes_hear_of_each_other
         nodes_end_with_the_state_of_the_database
         nodes_read_what_commits_late
+        nodes_hear_once_of_what_they_make
         nodes_read_what_nobody_tells
         nodes_follow_again_after_a_cut
         nodes_wait_for_one_that_stands_still

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use claviger_domain::TenantScope;
-use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions};
+use claviger_domain::{ClientId, TenantScope};
+use claviger_storage::{DatabaseUrl, StorageError, Store, StoreOptions, TokenTypes};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
@@ -66,4 +66,20 @@ pub fn another_writer_makes_it_busy(db: &Database) {
     assert_eq!(read(&store, |tx| tx.tenants(TenantScope::All)), []);
     intruder.batch_execute("ROLLBACK").unwrap();
     assert_eq!(insert(), Ok(()));
+}
+
+/// The state of the database that look-ups keep must not keep the write-ahead log from starting at its beginning again.
+pub fn look_ups_let_the_log_start_anew(db: &Database) {
+    let (types, nobody) = (TokenTypes::default(), ClientId::try_from("nobody".to_owned()).unwrap());
+    let log = path(&db.options).with_file_name("claviger.db-wal");
+    // Eight MB in all, of which each makes some 40 KB.
+    for number in 0..200 {
+        write(&db.store, move |tx| {
+            (0..10).try_for_each(|place| tx.insert_tenant(&objects::tenant(10 * number + place + 1)))
+        });
+        assert_eq!(db.store.find_token_client_at_once(&nobody, None, &types), Some(Ok(None)));
+    }
+    let written = std::fs::metadata(path(&db.options)).unwrap().len();
+    let length = std::fs::metadata(log).unwrap().len();
+    assert!(length < 6_000_000, "{length} bytes of log, {written} of the database");
 }

@@ -1,10 +1,11 @@
 //! Clients of the token endpoint: what a look-up finds, whatever is known of types already, and which look-ups make nobody wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_domain::{
-    ClientId, Entity, EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant, KeyId, Sealed,
-    TenantId,
+    Actor, ClientId, Entity, EntityId, EntityType, EntityTypeId, EntityTypeJwtConfiguration, Instant, KeyId,
+    Sealed, TenantId,
 };
 use claviger_storage::{
     ClientSecretChange, PreviousClientSecret, StorageError, Store, TokenClient, TokenConfiguration,
@@ -207,8 +208,60 @@ pub fn only_quick_look_ups_are_made_at_once(db: &Database) {
     } else {
         assert_eq!((at_once(2, 1), at_once(9, 1)), (None, None));
     }
+    // These look-ups have connections of their own.
     let in_use = holding(&db.store, db.options.pool_size, &|| at_once(2, 1));
-    assert_eq!(in_use, None, "all connections are in use");
+    assert_eq!(in_use, is_sqlite(db).then_some(Some(2)));
+}
+
+/// On SQLite one state of the database serves many look-ups, and ends with the next write, whichever way that goes.
+pub fn look_ups_see_every_write(db: &Database) {
+    prepare(db, 2);
+    let types = TokenTypes::default();
+    find(db, 2, None, &types);
+    let now = || {
+        let client_id = ClientId::from(id(2));
+        let at_once = db.store.find_token_client_at_once(&client_id, None, &types);
+        assert_eq!(at_once.is_some(), is_sqlite(db));
+        let found = at_once.unwrap_or_else(|| db.store.find_token_client(&client_id, None, &types));
+        found.unwrap().unwrap().client_secret
+    };
+    let replace = |store: &Store, number: usize| {
+        let sealed = secret(&number.to_string());
+        write(store, move |tx| {
+            let previous_valid_until = Instant::from_epoch_millis(0);
+            let change = ClientSecretChange::Replace { sealed: sealed.clone(), previous_valid_until };
+            let found = tx.find_entity(id(2), claviger_domain::TenantScope::All)?.unwrap();
+            tx.update_entity(&found.entity, &change).map(drop)
+        });
+    };
+    // Whatever happens, the threads end.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    now();
+                }
+            });
+        }
+        let _stop = Stop(&stop);
+        for number in 0..200 {
+            replace(&db.store, number);
+            let expected = secret(&number.to_string());
+            assert_eq!((now(), now()), (expected.clone(), expected));
+        }
+    });
+    let inner = db.store.in_one_transaction::<_, StorageError>(Actor::System, |store| {
+        replace(store, 201);
+        Ok(())
+    });
+    assert_eq!((inner, now()), (Ok(()), secret("201")));
 }
 
 fn is_sqlite(db: &Database) -> bool {

@@ -200,6 +200,8 @@ pub(super) struct History {
     pub(super) decisions: Vec<Decision>,
     pub(super) operations: Vec<Operation>,
     pub(super) faults: Vec<Fault>,
+    /// Until then little was asked and written; 0 if there was no such time.
+    pub(super) calm_until: Moment,
 }
 
 impl History {

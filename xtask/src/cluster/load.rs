@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Between two questions about what did not change just now: clients that ask without a pause would leave servers and database no
 /// core, and what takes its time then says nothing about them.
 const REST: Duration = Duration::from_millis(1);
+/// In the calm at the beginning of a long run, of so many such questions one is asked.
+const CALM: usize = 20;
 /// Pause of a client whose node is not there.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Decisions that a client keeps to itself, so that clients seldom wait for each other.
@@ -29,6 +31,8 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) seats: Vec<Arc<Seat>>,
     pub(super) stop: AtomicBool,
+    /// Whether little is asked and written, so that processors have time to spare.
+    pub(super) calm: AtomicBool,
     /// Makes ids and values, so that they need not be remembered.
     pub(super) seed: u64,
     pub(super) keys: AtomicU32,
@@ -58,6 +62,7 @@ impl Shared {
             boards: seats.iter().map(|_| Mutex::default()).collect(),
             seats,
             stop: AtomicBool::new(false),
+            calm: AtomicBool::new(false),
             seed,
             keys: AtomicU32::new(0),
             credentials: AtomicU32::new(0),
@@ -69,6 +74,11 @@ impl Shared {
     /// Whether the clients should end.
     pub(super) fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether clients hold back.
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// Something was acknowledged that concerns this credential: every node is asked about it at once.
@@ -134,10 +144,13 @@ pub(super) fn ask(shared: &Shared, node: usize, number: u64) {
     let mut random = Random::new(shared.seed ^ 0xa5c, number);
     let mut batch = Vec::new();
     while !shared.is_over() {
-        let next = if client.has_server() {
+        let has_server = client.has_server();
+        let holds_back = has_server && shared.is_calm() && random.below(CALM) != 0;
+        let next = if has_server {
             shared.urgent(node).or_else(|| {
                 thread::sleep(REST);
-                shared.urgent(node).or_else(|| shared.any(&mut random))
+                let any = if holds_back { None } else { shared.any(&mut random) };
+                shared.urgent(node).or(any)
             })
         } else {
             None
@@ -148,7 +161,7 @@ pub(super) fn ask(shared: &Shared, node: usize, number: u64) {
             let status = client.send(&question);
             let span = Span { start, end: shared.recorder.now() };
             batch.push(Decision { span, credential, status, node: u8::try_from(node).unwrap_or(u8::MAX) });
-        } else {
+        } else if !holds_back {
             thread::sleep(PAUSE);
         }
         if batch.len() >= BATCH || next.is_none() {

@@ -50,17 +50,64 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
 }
 
+/// Times of a cluster without faults.
+#[derive(Debug)]
+pub(super) struct Healthy {
+    /// Of revocations.
+    revocations: Times,
+    /// Of creations, which wait for the database but for no other node.
+    creations: Times,
+    /// From the acknowledgement of a new key until the last node had accepted it.
+    usable: Times,
+}
+
+impl Healthy {
+    /// Of what took place within such spans only.
+    fn of(history: &History, counts: impl Fn(Span) -> bool) -> Self {
+        let calm =
+            |operation: &&Operation| history.healthy(operation.span, SETTLING) && counts(operation.span);
+        let created = |one: &&Operation| one.kind == Kind::Create && one.outcome == Outcome::Acknowledged;
+        Self {
+            revocations: history.revocations().filter(calm).map(|one| one.span.length()).collect(),
+            creations: history
+                .operations
+                .iter()
+                .filter(created)
+                .filter(calm)
+                .map(|one| one.span.length())
+                .collect(),
+            usable: usable(history).filter(|span| counts(*span)).map(Span::length).collect(),
+        }
+    }
+
+    /// A row for each, with what is promised.
+    fn rows(&self, when: &str) -> [(String, String); 3] {
+        [
+            (
+                format!("revocation on a healthy cluster {when}, p50 / p99 / longest"),
+                self.revocations.row(Some(REVOCATION)),
+            ),
+            (
+                format!("creation on a healthy cluster {when}, which waits for no node"),
+                self.creations.row(None),
+            ),
+            (
+                format!("new key accepted by every node {when}, p50 / p99 / longest"),
+                self.usable.row(Some(USABLE)),
+            ),
+        ]
+    }
+}
+
 /// The figures of a run.
 #[derive(Debug)]
 pub(super) struct Figures {
     pub(super) decisions: usize,
     pub(super) revocations: usize,
-    /// Of revocations while the cluster was healthy.
-    healthy: Times,
-    /// Of creations then, which wait for the database but for no other node.
-    creations: Times,
-    /// From the acknowledgement of a new key until the last node had accepted it, while the cluster was healthy.
-    usable: Times,
+    /// While there was little to do.
+    calm: Healthy,
+    /// While clients kept the processors busy.
+    busy: Healthy,
     /// Of revocations while another node was away.
     away: Times,
 }
@@ -68,26 +115,18 @@ pub(super) struct Figures {
 impl Figures {
     /// Computes them.
     pub(super) fn of(history: &History) -> Self {
-        let calm = |operation: &&Operation| history.healthy(operation.span, SETTLING);
         Self {
             decisions: history.decisions.len(),
             revocations: history.revocations().count(),
-            healthy: history.revocations().filter(calm).map(|one| one.span.length()).collect(),
-            creations: history
-                .operations
-                .iter()
-                .filter(|one| one.kind == Kind::Create && one.outcome == Outcome::Acknowledged)
-                .filter(calm)
-                .map(|one| one.span.length())
-                .collect(),
-            usable: usable(history),
+            calm: Healthy::of(history, |span| span.end < history.calm_until),
+            busy: Healthy::of(history, |span| span.start >= history.calm_until),
             away: away(history).map(|one| one.span.length()).collect(),
         }
     }
 
     /// By how much a node that was away delayed a revocation at most, beyond what is usual.
     pub(super) fn delay(&self) -> Duration {
-        self.away.percentile(100).saturating_sub(self.healthy.percentile(50))
+        self.away.percentile(100).saturating_sub(self.busy.revocations.percentile(50))
     }
 }
 
@@ -104,7 +143,7 @@ fn away(history: &History) -> impl Iterator<Item = &Operation> {
 
 /// For each key that was made while the cluster was healthy: until every node that was asked had accepted it, after which none
 /// refused it.
-fn usable(history: &History) -> Times {
+fn usable(history: &History) -> impl Iterator<Item = Span> {
     let lives = lives(&history.operations);
     let mut made = BTreeMap::new();
     for operation in history.operations.iter().filter(|one| one.kind == Kind::Create) {
@@ -140,9 +179,9 @@ fn usable(history: &History) -> Times {
     let everywhere = |(alive, nodes): (Span, BTreeMap<u8, (u64, Option<u64>)>)| {
         let last = nodes.values().filter_map(|(_, accepted)| *accepted).max()?;
         let calm = Span { start: alive.start, end: last };
-        history.healthy(calm, SETTLING).then(|| calm.length())
+        history.healthy(calm, SETTLING).then_some(calm)
     };
-    made.into_values().filter_map(everywhere).collect()
+    made.into_values().filter_map(everywhere)
 }
 
 /// Revocations that took longer than is promised, at nodes to which nothing happened: each in a line, the longest first.
@@ -209,13 +248,10 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
         ("faults", format!("{}. {}", history.faults.len(), faults.join("; "))),
         ("**violations**", format!("**{}**", violations.len())),
     ];
-    let times = [
-        ("revocation on a healthy cluster, p50 / p99 / longest", figures.healthy.row(Some(REVOCATION))),
-        ("creation on a healthy cluster, which waits for no node", figures.creations.row(None)),
-        ("new key accepted by every node, p50 / p99 / longest", figures.usable.row(Some(USABLE))),
-        ("revocation while another node is away, p50 / p99 / longest", figures.away.row(None)),
+    let away = [
+        ("revocation while another node is away, p50 / p99 / longest".to_owned(), figures.away.row(None)),
         (
-            "longest delay by a node that is away",
+            "longest delay by a node that is away".to_owned(),
             format!(
                 "{} ms; promised {} ms: {}",
                 milliseconds(figures.delay()),
@@ -226,7 +262,10 @@ pub(super) fn markdown(history: &History, nodes: usize, violations: &[Violation]
     ];
     let mut table = "| | |\n| --- | --- |\n".to_owned();
     // A spoilt server is fast, and promises nothing.
-    for (name, value) in rows.into_iter().chain(times.into_iter().filter(|_| !spoilt)) {
+    let calm = figures.calm.rows("with time to spare").into_iter().filter(|_| history.calm_until > 0);
+    let times = calm.chain(figures.busy.rows("with busy processors")).chain(away);
+    let rows = rows.map(|(name, value)| (name.to_owned(), value));
+    for (name, value) in rows.into_iter().chain(times.filter(|_| !spoilt)) {
         // Writing to a string does not fail.
         let _ = writeln!(table, "| {name} | {value} |");
     }
@@ -279,10 +318,20 @@ mod tests {
             // The revocation may have been done.
             asked(480, 501, 2, 401),
         ];
-        let history = History { decisions, operations, faults: Vec::new() };
-        assert_eq!(usable(&history).0, [10 * MILLISECOND]);
+        let history = History { decisions, operations, ..History::default() };
+        assert_eq!(usable(&history).collect::<Vec<_>>(), [span(20, 30)]);
+        let calm = |until: u64| {
+            let history = History { calm_until: until * MILLISECOND, ..history.clone() };
+            let Figures { calm, busy, .. } = Figures::of(&history);
+            [calm, busy].map(|times| {
+                [times.revocations.0, times.creations.0, times.usable.0].map(|times| times.len())
+            })
+        };
+        assert_eq!(calm(0), [[0; 3], [1; 3]]);
+        assert_eq!(calm(1000), [[1; 3], [0; 3]]);
+        assert_eq!(calm(100), [[0, 1, 1], [1, 0, 0]]);
         let disturbed = History { faults: vec![fault(25, 26, Some(1))], ..history };
-        assert!(usable(&disturbed).0.is_empty());
+        assert_eq!(usable(&disturbed).count(), 0);
     }
 
     #[test]

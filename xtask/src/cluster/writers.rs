@@ -117,7 +117,7 @@ impl<'a> Writer<'a> {
     }
 
     fn rest(&mut self) {
-        let milliseconds = 20 + self.random.below(150);
+        let milliseconds = (20 + self.random.below(150)) * if self.shared.is_calm() { 3 } else { 1 };
         thread::sleep(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(20)));
     }
 

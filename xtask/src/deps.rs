@@ -29,7 +29,10 @@ const PACKAGES: [Package; 8] = [
     Package {
         name: "claviger-keyring",
         uses: &["claviger-authz", "claviger-domain"],
-        further: &[("papaya", "a map whose readers never wait for writers")],
+        further: &[
+            ("papaya", "a map whose readers never wait for writers"),
+            ("smol_str", "short names in the keyring's slots themselves"),
+        ],
     },
     Package {
         name: "claviger-crypto",

@@ -31,8 +31,12 @@ fn asked(start: u64, end: u64, status: u16) -> Decision {
 
 /// The rules that these operations and this decision break.
 fn rules(operations: &[Operation], decision: Decision, faults: &[Fault]) -> Vec<Rule> {
-    let history =
-        History { decisions: vec![decision], operations: operations.to_vec(), faults: faults.to_vec() };
+    let history = History {
+        decisions: vec![decision],
+        operations: operations.to_vec(),
+        faults: faults.to_vec(),
+        calm_until: 0,
+    };
     violations(&history).into_iter().map(|violation| violation.rule).collect()
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn inserter(url: &DatabaseUrl) -> Box<dyn FnMut(u64)> {
             connection
                 .batch_execute(
                     "PRAGMA busy_timeout = 60000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
-                     PRAGMA cache_size = -1024; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF",
+                     PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF",
                 )
                 .unwrap();
             Box::new(move |number| {

@@ -15,18 +15,28 @@ pub enum Part {
 }
 
 #[cfg(feature = "without")]
-static LEFT_OUT: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+static WITHOUT_USES: AtomicBool = AtomicBool::new(false);
+#[cfg(feature = "without")]
+static WITHOUT_METRICS: AtomicBool = AtomicBool::new(false);
+
+#[cfg(feature = "without")]
+const fn left_out(part: Part) -> &'static AtomicBool {
+    match part {
+        Part::Uses => &WITHOUT_USES,
+        Part::Metrics => &WITHOUT_METRICS,
+    }
+}
 
 /// Leaves this out from now on.
 #[cfg(feature = "without")]
 pub fn leave_out(part: Part) {
-    LEFT_OUT[part as usize].store(true, Ordering::Relaxed);
+    left_out(part).store(true, Ordering::Relaxed);
 }
 
 /// Whether this is done.
 #[cfg(feature = "without")]
 pub(crate) fn is_done(part: Part) -> bool {
-    !LEFT_OUT[part as usize].load(Ordering::Relaxed)
+    !left_out(part).load(Ordering::Relaxed)
 }
 
 /// Whether this is done.

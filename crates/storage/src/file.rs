@@ -1,8 +1,15 @@
 //! The file of a SQLite database: made with tight permissions, and kept for one process.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "sqlite")]
+use std::time::{Duration, Instant};
 
 use crate::StorageError;
+
+/// For so long the lock is asked for: who had it may be letting go, and a program that this process starts has its locks until it is
+/// that program.
+#[cfg(feature = "sqlite")]
+const LET_GO: Duration = Duration::from_millis(100);
 
 /// The lock on a SQLite file; without one on PostgreSQL. Clones share it, and the last one gives it back.
 #[derive(Clone, Default)]
@@ -37,10 +44,14 @@ impl FileLock {
         let file = owner_only(OpenOptions::new().write(true).create(true).truncate(false))
             .open(&lock_path)
             .map_err(|error| failed(&lock_path, error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked),
-            Err(TryLockError::Error(error)) => return Err(failed(&lock_path, error)),
+        let end = Instant::now() + LET_GO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(LET_GO / 50),
+                Err(TryLockError::WouldBlock) => return Err(StorageError::Locked),
+                Err(TryLockError::Error(error)) => return Err(failed(&lock_path, error)),
+            }
         }
         self.file = Some(std::sync::Arc::new(file));
         Ok(path)

@@ -1,7 +1,7 @@
 //! The PostgreSQL of the tests: the one that the environment names, or a throw-away server from installed binaries.
 //!
 //! The throw-away server lives in an own directory, listens on a free port of 127.0.0.1 behind a random password
-//! (other users of the machine could otherwise act as its superuser), keeps `fsync` on because tests kill it, and runs
+//! (other users of the machine could otherwise act as its superuser), keeps `fsync` on because tests kill it, writes what need not survive that as late as it can, and runs
 //! as an unprivileged user where we are root, since PostgreSQL refuses root. A small shell guards it: the guard waits
 //! for the end of its standard input, which comes when this process ends in any way, an interrupt and `kill -9`
 //! included; then it stops the server and removes the directory. Until then it takes orders there: a test may stop the
@@ -43,7 +43,8 @@ init() {
 init --locale-provider=icu --icu-locale=en-US || init || { cat "$dir/log" >&2; exit 1; }
 start() {
     "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start >>"$dir/log" 2>&1 </dev/null -o "-p $port -k '$dir' \
-        -c listen_addresses=127.0.0.1 -c fsync=on -c shared_buffers=32MB -c max_connections=300" ||
+        -c listen_addresses=127.0.0.1 -c fsync=on -c shared_buffers=32MB -c max_connections=300 \
+        -c wal_writer_delay=10s" ||
         { cat "$dir/log" "$dir/server.log" >&2; return 1; }
 }
 start || exit 1

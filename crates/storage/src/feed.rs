@@ -28,8 +28,9 @@ const ROWS_AT_ONCE: i64 = 1000;
 pub(crate) struct Position {
     /// What was visible, as PostgreSQL writes it.
     snapshot: String,
-    /// The highest number of a transaction that was read. One that was given up for a crash of the database can be given to
-    /// another transaction afterwards, although the snapshot says that it was seen; but only one higher than this.
+    /// The highest number of a transaction that was read. Numbers that were given up for a crash of the database are given to
+    /// other transactions afterwards, although the snapshot says that they were seen, all of them maybe: that of nodes which said how far
+    /// they are, which nobody waits for. But only higher ones than this.
     newest: i64,
 }
 
@@ -169,7 +170,7 @@ fn read(
         let rows: Vec<Row> = diesel::sql_query(
             "SELECT id, entity, entity_id, ended_digests, \
                     CASE entity WHEN 'Role' THEN \"before\" END AS role_before \
-             FROM change WHERE transaction_id >= pg_snapshot_xmin($1::pg_snapshot)::text::bigint AND id > $3 \
+             FROM change WHERE transaction_id >= least(pg_snapshot_xmin($1::pg_snapshot)::text::bigint, $2 + 1) AND id > $3 \
              AND (transaction_id > $2 OR NOT pg_visible_in_snapshot(transaction_id::text::xid8, $1::pg_snapshot)) \
              AND transaction_id <> ALL (string_to_array($5, ',')::bigint[]) ORDER BY id LIMIT $4",
         )

@@ -239,6 +239,7 @@ suite! {
         nodes_read_what_commits_late
         nodes_hear_once_of_what_they_make
         nodes_read_what_nobody_tells
+        nodes_read_numbers_that_are_given_out_again
         nodes_follow_again_after_a_cut
         nodes_wait_for_one_that_stands_still
         nodes_do_not_wait_for_new_objects

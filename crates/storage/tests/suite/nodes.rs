@@ -339,6 +339,26 @@ pub fn nodes_read_what_nobody_tells(db: &Database) {
     wait_until("the node has read it", || revision() == 7);
 }
 
+/// A crash of the database gives up the numbers of transactions that nobody waited for, such as those in which nodes say how far they
+/// are; a change that comes later can have one that a snapshot counts as seen.
+pub fn nodes_read_numbers_that_are_given_out_again(db: &Database) {
+    let node = Node::start(db, SHORTEST_LEASE);
+    insert_tenant(&node.store, 1);
+    for _ in 0..20 {
+        db.execute("SELECT pg_current_xact_id()");
+    }
+    // By then it has looked again.
+    std::thread::sleep(SHORTEST_LEASE);
+    let id = TenantId::from_u128(1);
+    db.execute(&format!(
+        "BEGIN; UPDATE tenant SET revision = 7 WHERE id = '{id}'; \
+         INSERT INTO change (instant, actor_kind, entity, entity_id, action, transaction_id) \
+         SELECT 1, 'System', 'Tenant', '{id}', 'update', max(transaction_id) + 1 FROM change; COMMIT"
+    ));
+    wait_until("the node has read it", || node.memory.lock().unwrap().tenants[&id] == 7);
+    assert_eq!(node.serving.generation(), 0);
+}
+
 pub fn nodes_follow_again_after_a_cut(db: &Database) {
     let (node, other) = (Node::start(db, DEFAULT_LEASE), Node::start(db, DEFAULT_LEASE));
     for number in 1..4 {
